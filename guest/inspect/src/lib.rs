@@ -1,0 +1,1 @@
+//! The bundled frontend `inspect`: what an image or artifact is.

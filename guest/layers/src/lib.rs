@@ -1,0 +1,1 @@
+//! The bundled frontend `layers`: layers, diff-ids, chain-ids and sizes.

@@ -1,0 +1,1 @@
+//! The vocabulary of container images: references, digests, platforms, names, documents. Pure.

@@ -1,0 +1,1 @@
+//! The bundled frontend `resolve`: from a reference to root, manifest and config.

@@ -1,0 +1,1 @@
+//! The bundled strategy: which entry a name means, which entry is for a platform.

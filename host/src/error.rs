@@ -1,0 +1,248 @@
+//! What can go wrong between a question and its answer, for the program that asked and for the person who reads it at
+//! two in the morning.
+//!
+//! One type for every room below the session: it says what was tried ([`operation`](Error::operation)), on what
+//! ([`subject`](Error::subject)), who answered ([`host`](Error::host), [`status`](Error::status)), which rule was broken
+//! ([`rule`](Error::rule)), and whether trying again can help. Guests see its [`code`](Error::code) and its text.
+//!
+//! Nothing here may hold a secret: no token, no `Authorization`, no query of a token request.
+
+use std::borrow::Cow;
+use std::fmt;
+
+/// What kind of failure this is: the open list of `portolan:oci/types.error`, as this host uses it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Code {
+    /// The text is no reference.
+    InvalidReference,
+    /// It does not exist: a reference, tag, digest, store, layout or archive.
+    NotFound,
+    /// The run has no grant for this.
+    Denied,
+    /// The registry answered 403, or the file system said that we may not.
+    Forbidden,
+    /// The registry wants credentials, or other ones.
+    Unauthorized,
+    /// The registry answered 429.
+    RateLimited,
+    /// The bytes are not what the digest or the size says.
+    DigestMismatch,
+    /// A limit on a document or an answer was crossed.
+    TooLarge,
+    /// The other side broke the specification.
+    Malformed,
+    /// It is there already and differs.
+    Conflict,
+    /// This source, or this host, cannot do that.
+    Unsupported,
+    /// The network, a time-out, or a 5xx.
+    Unavailable,
+    /// The network was needed and switched off.
+    Offline,
+    /// The run used up a budget.
+    Budget,
+    /// None of the others.
+    Other,
+}
+
+impl Code {
+    /// The code as it crosses the boundary.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Code::InvalidReference => "invalid-reference",
+            Code::NotFound => "not-found",
+            Code::Denied => "denied",
+            Code::Forbidden => "forbidden",
+            Code::Unauthorized => "unauthorized",
+            Code::RateLimited => "rate-limited",
+            Code::DigestMismatch => "digest-mismatch",
+            Code::TooLarge => "too-large",
+            Code::Malformed => "malformed",
+            Code::Conflict => "conflict",
+            Code::Unsupported => "unsupported",
+            Code::Unavailable => "unavailable",
+            Code::Offline => "offline",
+            Code::Budget => "budget",
+            Code::Other => "other",
+        }
+    }
+}
+
+impl fmt::Display for Code {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// A failed operation. Reads `cannot OPERATION SUBJECT: DETAIL`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Error(Box<Inner>);
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Inner {
+    code: Code,
+    operation: &'static str,
+    subject: String,
+    detail: String,
+    host: Option<String>,
+    status: Option<u16>,
+    rule: Option<&'static str>,
+    hint: Option<Cow<'static, str>>,
+    retry_after: Option<u32>,
+    retryable: bool,
+}
+
+/// The result of anything that this crate does.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+impl Error {
+    /// `operation` is a verb in the infinitive (`fetch`, `open the layout`), `subject` what it was tried on, `detail` what
+    /// came back.
+    pub fn new(code: Code, operation: &'static str, subject: impl Into<String>, detail: impl Into<String>) -> Self {
+        Error(Box::new(Inner {
+            code,
+            operation,
+            subject: subject.into(),
+            detail: detail.into(),
+            host: None,
+            status: None,
+            rule: None,
+            hint: None,
+            retry_after: None,
+            retryable: false,
+        }))
+    }
+
+    /// Names the server that answered, `host[:port]`.
+    #[must_use]
+    pub fn with_host(mut self, host: impl Into<String>) -> Self {
+        self.0.host = Some(host.into());
+        self
+    }
+
+    /// The HTTP status that came back.
+    #[must_use]
+    pub fn with_status(mut self, status: u16) -> Self {
+        self.0.status = Some(status);
+        self
+    }
+
+    /// The rule that was broken, such as `no redirect from https to http`.
+    #[must_use]
+    pub fn with_rule(mut self, rule: &'static str) -> Self {
+        self.0.rule = Some(rule);
+        self
+    }
+
+    /// What to try next.
+    #[must_use]
+    pub fn with_hint(mut self, hint: impl Into<Cow<'static, str>>) -> Self {
+        self.0.hint = Some(hint.into());
+        self
+    }
+
+    /// Seconds that the registry asked us to wait. Trying again can help.
+    #[must_use]
+    pub fn with_retry_after(mut self, seconds: u32) -> Self {
+        self.0.retry_after = Some(seconds);
+        self.0.retryable = true;
+        self
+    }
+
+    /// Trying the same again can help.
+    #[must_use]
+    pub fn retryable(mut self) -> Self {
+        self.0.retryable = true;
+        self
+    }
+
+    /// What kind it is.
+    pub fn code(&self) -> Code {
+        self.0.code
+    }
+
+    /// What was tried.
+    pub fn operation(&self) -> &'static str {
+        self.0.operation
+    }
+
+    /// On what.
+    pub fn subject(&self) -> &str {
+        &self.0.subject
+    }
+
+    /// What came back.
+    pub fn detail(&self) -> &str {
+        &self.0.detail
+    }
+
+    /// The server that answered.
+    pub fn host(&self) -> Option<&str> {
+        self.0.host.as_deref()
+    }
+
+    /// The HTTP status.
+    pub fn status(&self) -> Option<u16> {
+        self.0.status
+    }
+
+    /// The rule that was broken.
+    pub fn rule(&self) -> Option<&'static str> {
+        self.0.rule
+    }
+
+    /// What to try next.
+    pub fn hint(&self) -> Option<&str> {
+        self.0.hint.as_deref()
+    }
+
+    /// Seconds to wait, where the registry said so.
+    pub fn retry_after(&self) -> Option<u32> {
+        self.0.retry_after
+    }
+
+    /// Whether trying the same again can help.
+    pub fn is_retryable(&self) -> bool {
+        self.0.retryable
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Inner { operation, subject, detail, host, status, rule, .. } = &*self.0;
+        write!(f, "cannot {operation} {subject}: ")?;
+        match (host, status) {
+            (Some(host), Some(status)) => write!(f, "{host} answered {status}: ")?,
+            (Some(host), None) => write!(f, "{host}: ")?,
+            (None, Some(status)) => write!(f, "status {status}: ")?,
+            (None, None) => {}
+        }
+        f.write_str(detail)?;
+        match rule {
+            Some(rule) => write!(f, " (rule: {rule})"),
+            None => Ok(()),
+        }
+    }
+}
+
+impl std::error::Error for Error {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_as_a_sentence() {
+        let plain = Error::new(Code::NotFound, "resolve", "docker.io/library/nope:1", "no such tag");
+        assert_eq!(plain.to_string(), "cannot resolve docker.io/library/nope:1: no such tag");
+        let full = Error::new(Code::Malformed, "fetch", "r.example/a", "Location is http://r.example")
+            .with_host("r.example")
+            .with_status(302)
+            .with_rule("https is never followed to http");
+        assert_eq!(
+            full.to_string(),
+            "cannot fetch r.example/a: r.example answered 302: Location is http://r.example (rule: https is never followed to http)"
+        );
+    }
+}

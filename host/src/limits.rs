@@ -1,0 +1,74 @@
+//! Every bound that protects the host, in one place, each with its reason.
+//!
+//! Not here: time-outs and retry counts of the registry client, which belong to its pipeline.
+
+use std::time::Duration;
+
+const KIB: u64 = 1 << 10;
+const MIB: u64 = 1 << 20;
+
+/// How much of anything one run, one document or one answer may be. Sizes are in bytes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Limits {
+    /// A manifest, an index or a config: what distribution and containerd read at most.
+    pub document: u64,
+    /// A store's index.json, which may name a hundred thousand images.
+    pub entries: u64,
+    /// An attestation or any other document that is neither manifest, index nor config; SBOMs grow large.
+    pub attestation: u64,
+    /// A token or an error body of a registry.
+    pub control_body: u64,
+    /// Entries in one index.
+    pub index_entries: usize,
+    /// Indexes inside indexes.
+    pub nesting: usize,
+    /// Pages of a tag list.
+    pub tag_pages: usize,
+    /// Referrers of one digest.
+    pub referrers: usize,
+    /// Redirects followed for one request.
+    pub redirects: usize,
+    /// A guest's linear memories, together.
+    pub guest_memory: u64,
+    /// Time that a guest may compute; waiting for the host does not count.
+    pub guest_cpu: Duration,
+    /// Time that a run may take from start to answer, waiting included; `None` is without end (bundled commands).
+    pub wall_clock: Option<Duration>,
+    /// Calls from the guest to the host.
+    pub host_calls: u64,
+    /// Bytes of documents handed to one run.
+    pub run_documents: u64,
+    /// Arguments of one host call, together.
+    pub call_arguments: u64,
+    /// A response's text or bytes; `content` is streamed and has no limit.
+    pub response: u64,
+    /// A component's file.
+    pub component: u64,
+    /// Members of an archive.
+    pub archive_members: u64,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Limits {
+            document: 4 * MIB,
+            entries: 64 * MIB,
+            attestation: 40 * MIB,
+            control_body: 64 * KIB,
+            index_entries: 100_000,
+            nesting: 8,
+            tag_pages: 1_000,
+            referrers: 10_000,
+            redirects: 5,
+            guest_memory: 256 * MIB,
+            guest_cpu: Duration::from_secs(10),
+            wall_clock: Some(Duration::from_secs(5 * 60)),
+            host_calls: 100_000,
+            run_documents: 256 * MIB,
+            call_arguments: 8 * MIB,
+            response: 64 * MIB,
+            component: 64 * MIB,
+            archive_members: 1_000_000,
+        }
+    }
+}
