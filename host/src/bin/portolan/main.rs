@@ -1,2 +1,3 @@
 //! The `portolan` command.
+
 fn main() {}
