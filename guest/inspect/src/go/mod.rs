@@ -1,0 +1,92 @@
+//! JSON as Go programs read and write it, for `--format imagetools`.
+//!
+//! `docker buildx imagetools` is a Go program: what it prints is what `encoding/json` makes of image-spec's Go structs.
+//! To be equal to it key for key takes its reader (numbers become float64, invalid UTF-8 becomes U+FFFD, keys of structs
+//! match in any case), its structs (unknown fields vanish, empty ones are left out, the order is the struct's) and its
+//! writer (escapes, indentation, exponents). Each has a file here.
+//!
+//! Not for Portolan's own JSON: that says everything a document says, and is written by `serde_json`.
+
+mod print;
+mod read;
+mod shape;
+
+pub use print::print;
+pub use read::{Malformed, read};
+pub use shape::{DESCRIPTOR, Field, IMAGE, Keep, Shape};
+
+use std::borrow::Cow;
+
+/// A JSON value. Strings borrow from the document, objects keep order and duplicates, numbers stay as they were written.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Value<'a> {
+    /// `null`, which Go leaves out or ignores nearly everywhere.
+    Null,
+    /// `true` or `false`.
+    Bool(bool),
+    /// A number's text.
+    Number(Cow<'a, str>),
+    /// A string, without its escapes.
+    Text(Cow<'a, str>),
+    /// An array.
+    List(Vec<Value<'a>>),
+    /// An object: members in the order they stand in.
+    Map(Vec<(Cow<'a, str>, Value<'a>)>),
+}
+
+impl<'a> Value<'a> {
+    /// The member named `key`, as a Go struct's field finds it: in any case, and the last one counts.
+    pub fn member(&self, key: &str) -> Option<&Value<'a>> {
+        match self {
+            Value::Map(members) => {
+                members.iter().rev().find(|(name, _)| name.eq_ignore_ascii_case(key)).map(|(_, value)| value)
+            }
+            _ => None,
+        }
+    }
+
+    /// Takes the member named `key` out, found as by [`Value::member`].
+    pub fn take(self, key: &str) -> Option<Value<'a>> {
+        match self {
+            Value::Map(members) => {
+                members.into_iter().rev().find(|(name, _)| name.eq_ignore_ascii_case(key)).map(|(_, value)| value)
+            }
+            _ => None,
+        }
+    }
+
+    /// What Go makes of a value that it reads into `any` and writes again: keys sorted by byte, the last of equal keys
+    /// kept, numbers as float64.
+    ///
+    /// # Errors
+    /// A number that no float64 holds.
+    pub fn through_any(self) -> Result<Value<'a>, Malformed> {
+        Ok(match self {
+            Value::Number(text) => Value::Number(Cow::Owned(print::float(&text)?)),
+            Value::List(items) => {
+                Value::List(items.into_iter().map(Value::through_any).collect::<Result<Vec<_>, _>>()?)
+            }
+            Value::Map(members) => {
+                let mut sorted = Vec::with_capacity(members.len());
+                // Last first, so that the stable sort puts the one that counts before those it overwrites.
+                for (key, value) in members.into_iter().rev() {
+                    sorted.push((key, value.through_any()?));
+                }
+                sorted.sort_by(|(a, _), (b, _)| a.cmp(b));
+                sorted.dedup_by(|(later, _), (kept, _)| later == kept);
+                Value::Map(sorted)
+            }
+            other => other,
+        })
+    }
+}
+
+/// An object from literal members.
+pub fn object<'a, const N: usize>(members: [(&'static str, Value<'a>); N]) -> Value<'a> {
+    Value::Map(members.into_iter().map(|(key, value)| (Cow::Borrowed(key), value)).collect())
+}
+
+/// A string.
+pub fn text<'a>(text: impl Into<Cow<'a, str>>) -> Value<'a> {
+    Value::Text(text.into())
+}
