@@ -27,7 +27,7 @@ impl std::error::Error for Malformed {}
 /// Reads one JSON value.
 ///
 /// # Errors
-/// A text that is not JSON, has something after its value, or nests deeper than [`DEPTH`].
+/// A text that is not JSON, has something after its value, or nests deeper than `DEPTH` levels.
 pub fn read(text: &[u8]) -> Result<Value<'_>, Malformed> {
     let mut reader = Reader { text, at: 0 };
     let value = reader.value(0)?;
