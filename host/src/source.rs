@@ -41,8 +41,9 @@ pub trait Source: Send + Sync {
     /// The repository as the contract writes it: `docker.io/library/alpine`, `oci-layout://STORE`. For messages.
     fn repository(&self) -> String;
 
-    /// The root that a tag or digest means now. Stores know digests only.
-    async fn resolve(&self, target: Target<'_>) -> Result<Descriptor>;
+    /// The root that a tag or digest means now. Stores know digests only. Where the document has to be read to know what
+    /// it is, `limits` bound it.
+    async fn resolve(&self, target: Target<'_>, limits: &Limits) -> Result<Descriptor>;
 
     /// A document, verified, of at most what `limits` allow for its kind.
     async fn fetch(&self, descriptor: &Descriptor, limits: &Limits) -> Result<Bytes>;
