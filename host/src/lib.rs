@@ -2,6 +2,7 @@
 
 pub mod error;
 pub mod limits;
+pub mod source;
 
 pub use error::{Code, Error, Result};
 pub use limits::Limits;
