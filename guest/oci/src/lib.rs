@@ -17,6 +17,7 @@ pub mod mode;
 pub mod names;
 pub mod platform;
 pub mod reference;
+pub mod stack;
 
 pub use digest::{Algorithm, Digest, Hasher, InvalidDigest};
 pub use document::{Annotations, Config, Descriptor, Document, History, Index, Malformed, Manifest};
