@@ -1,1 +1,7 @@
-//! The harness of the end-to-end tests: fixtures, servers, guests.
+//! The harness of the end-to-end tests: fixtures, the command line, servers, guests. It knows nothing of the crate
+//! `portolan`, whose tests use it.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
+
+pub mod cli;
+pub mod fixtures;

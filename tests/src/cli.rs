@@ -1,0 +1,90 @@
+//! The command line under test: what was typed, what came back.
+
+use std::ffi::OsStr;
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
+
+use tempfile::TempDir;
+
+/// The program, in a folder of the caller's choice, with a home of its own: no credentials, no proxy, an empty cache.
+pub struct Cli {
+    program: String,
+    folder: std::path::PathBuf,
+    home: TempDir,
+    variables: Vec<(String, String)>,
+}
+
+/// What a command printed and how it ended.
+#[derive(Debug)]
+pub struct Printed {
+    /// Its exit status; -1 where a signal ended it.
+    pub status: i32,
+    /// Byte for byte.
+    pub bytes: Vec<u8>,
+    /// Standard output as text.
+    pub out: String,
+    /// Standard error as text.
+    pub err: String,
+}
+
+impl Cli {
+    /// `program` is the test's `env!("CARGO_BIN_EXE_portolan")`.
+    pub fn new(program: &str, folder: impl AsRef<Path>) -> Self {
+        Cli {
+            program: program.into(),
+            folder: folder.as_ref().into(),
+            home: tempfile::tempdir().expect("a folder for the home"),
+            variables: Vec::new(),
+        }
+    }
+
+    /// The home folder.
+    pub fn home(&self) -> &Path {
+        self.home.path()
+    }
+
+    /// Sets a variable of the environment.
+    #[must_use]
+    pub fn variable(mut self, name: &str, value: impl Into<String>) -> Self {
+        self.variables.push((name.into(), value.into()));
+        self
+    }
+
+    /// Runs the program.
+    pub fn run<S: AsRef<OsStr>>(&self, words: impl IntoIterator<Item = S>) -> Printed {
+        let mut command = Command::new(&self.program);
+        command.args(words).current_dir(&self.folder).env_clear().env("HOME", self.home.path()).stdin(Stdio::null());
+        command.env("PATH", std::env::var_os("PATH").unwrap_or_default());
+        command.envs(self.variables.iter().map(|(name, value)| (name, value)));
+        printed(command.output().unwrap_or_else(|error| panic!("{}: {error}", self.program)))
+    }
+
+    /// Runs the program with the words of a line.
+    pub fn line(&self, line: &str) -> Printed {
+        self.run(line.split_whitespace())
+    }
+
+    /// What a line prints, which must succeed.
+    pub fn ok(&self, line: &str) -> String {
+        let printed = self.line(line);
+        assert_eq!(printed.status, 0, "portolan {line}\n{}{}", printed.out, printed.err);
+        printed.out
+    }
+
+    /// What a line says that must fail with this status.
+    pub fn fails(&self, status: i32, line: &str) -> String {
+        let printed = self.line(line);
+        assert_eq!(printed.status, status, "portolan {line}\n{}{}", printed.out, printed.err);
+        assert_eq!(printed.out, "", "portolan {line}");
+        printed.err
+    }
+}
+
+fn printed(output: Output) -> Printed {
+    Printed {
+        status: output.status.code().unwrap_or(-1),
+        out: String::from_utf8_lossy(&output.stdout).into_owned(),
+        err: String::from_utf8_lossy(&output.stderr).into_owned(),
+        bytes: output.stdout,
+    }
+}
