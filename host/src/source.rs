@@ -5,6 +5,13 @@
 //!
 //! What a source hands out as a document is verified: digest, size, and that its media type and its shape agree.
 
+pub mod archive;
+mod blob;
+pub mod layout;
+pub mod memory;
+mod store;
+pub(crate) mod verify;
+
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures_util::stream::BoxStream;

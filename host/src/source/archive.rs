@@ -1,0 +1,164 @@
+//! An image layout in a tar, as `type=oci` of BuildKit and `oci-archive:` of skopeo write it.
+//!
+//! The headers are read once, when the archive is opened (`tar.rs`); from then on a member is a part of the file, read
+//! where it lies. Nothing is unpacked, nothing is written, and the order of members does not matter (BuildKit writes
+//! index.json after the blobs). Links are not followed. Of two members with one name the last one counts, as after
+//! unpacking; a blob that is not what its name says is found out when it is read.
+//!
+//! Not here: compressed archives, which have no offsets, and docker's `manifest.json`.
+
+mod tar;
+
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::{FileExt, OpenOptionsExt};
+use std::path::Path;
+use std::sync::Arc;
+
+use portolan_oci::Digest;
+
+use self::tar::{Broken, Kind, Members, ReadAt};
+use super::blob::Blob;
+use super::store::{self, Files, Missing, Place, Verified};
+use crate::error::{Code, Error, Result};
+use crate::limits::Limits;
+
+const OPERATION: &str = "open the archive";
+
+/// How compressed files begin, what the format is called, and what takes it off.
+const COMPRESSED: [(&[u8], &str, &str); 4] = [
+    (b"\x1f\x8b", "gzip", "gzip -d"),
+    (b"\x28\xb5\x2f\xfd", "zstd", "zstd -d"),
+    (b"\xfd7zXZ\0", "xz", "xz -d"),
+    (b"BZh", "bzip2", "bzip2 -d"),
+];
+
+/// What docker's own archives have where a layout has index.json.
+const DOCKER_MANIFEST: &str = "manifest.json";
+
+/// An archive, opened. A [`Source`](super::Source).
+#[derive(Debug)]
+pub struct Archive {
+    repository: String,
+    file: Arc<File>,
+    members: Members,
+    verified: Verified,
+}
+
+impl Archive {
+    /// Opens the plain tar `file` and reads its headers. `repository` is what runs will call it: `oci-archive://STORE`.
+    ///
+    /// # Errors `not-found` where there is no such file; `malformed` where it is no tar, is cut short, could be read in
+    /// two ways, or holds no image layout; `unsupported` where it is compressed; `too-large` where it has more members
+    /// than [`Limits::archive_members`] by default; `forbidden` where we may not read it.
+    pub fn open(file: &Path, repository: impl Into<String>) -> Result<Self> {
+        Self::open_within(file, repository, &Limits::default())
+    }
+
+    /// The same with the embedder's own limits.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    pub fn open_within(file: &Path, repository: impl Into<String>, limits: &Limits) -> Result<Self> {
+        let fail = |code, detail: String| Error::new(code, OPERATION, file.display().to_string(), detail);
+        let other = |error: io::Error| fail(Code::Other, error.to_string());
+        // Not waiting for the other end, should it be a fifo.
+        let nonblock = rustix::fs::OFlags::NONBLOCK.bits().cast_signed();
+        let opened =
+            File::options().read(true).custom_flags(nonblock).open(file).map_err(|error| match error.kind() {
+                io::ErrorKind::NotFound => fail(Code::NotFound, "there is no such file".into()),
+                io::ErrorKind::PermissionDenied => fail(Code::Forbidden, "no permission to read it".into()),
+                _ => other(error),
+            })?;
+        let metadata = opened.metadata().map_err(other)?;
+        if metadata.is_dir() {
+            return Err(
+                fail(Code::Malformed, "it is a folder".into()).with_hint("a folder is read as oci-layout://DIR")
+            );
+        }
+        if !metadata.is_file() {
+            return Err(fail(Code::Malformed, "it is no plain file; an archive is read where its members lie".into()));
+        }
+        let bytes = Extent { file: &opened, length: metadata.len() };
+        if let Some((format, command)) = compression(&bytes).map_err(other)? {
+            let detail = format!("compressed archives are not read yet, and this one is {format}");
+            return Err(fail(Code::Unsupported, detail).with_hint(format!("decompress it with `{command}`")));
+        }
+        let members = tar::members(&bytes, limits.archive_members, is_wanted).map_err(|broken| match broken {
+            Broken::Io(error) => other(error),
+            Broken::Malformed(detail) => fail(Code::Malformed, detail),
+            Broken::TooMany(limit) => fail(Code::TooLarge, format!("it has more members than the limit, {limit}")),
+        })?;
+        if !members.contains_key(&*Place::Index.to_string()) {
+            return Err(match members.contains_key(DOCKER_MANIFEST) {
+                false => fail(Code::Malformed, "it has no index.json, so it is no image layout".into()),
+                true => {
+                    fail(Code::Malformed, "it has no index.json but a manifest.json: it is a docker archive".into())
+                        .with_hint("`skopeo copy docker-archive:FILE oci-archive:OTHER` converts it")
+                }
+            });
+        }
+        let file = Arc::new(opened);
+        let archive = Archive { repository: repository.into(), file, members, verified: Verified::default() };
+        store::check_version(&archive, OPERATION)?;
+        Ok(archive)
+    }
+}
+
+impl Files for Archive {
+    fn repository(&self) -> &str {
+        &self.repository
+    }
+
+    fn medium(&self) -> &'static str {
+        "archive"
+    }
+
+    fn find(&self, place: &Place<'_>) -> Result<Blob, Missing> {
+        let name = place.to_string();
+        let member = self.members.get(name.as_str()).ok_or(Missing::Absent)?;
+        match member.kind {
+            Kind::File => Ok(Blob::new(self.file.clone(), member.offset, member.size)),
+            other => Err(Missing::NoFile(name, other.name())),
+        }
+    }
+
+    fn verified(&self) -> &Verified {
+        &self.verified
+    }
+}
+
+/// The names that can be asked for. Others need not be remembered, which bounds what a million of them cost.
+fn is_wanted(name: &str) -> bool {
+    let is_blob = |name: &str| {
+        let (algorithm, hex) = name.strip_prefix("blobs/")?.split_once('/')?;
+        Digest::parse(&format!("{algorithm}:{hex}")).ok()
+    };
+    let fixed = [Place::Version, Place::Index].iter().any(|place| place.to_string() == name);
+    fixed || name == DOCKER_MANIFEST || is_blob(name).is_some()
+}
+
+/// What an archive is compressed with, and the command that undoes it.
+fn compression(bytes: &Extent<'_>) -> io::Result<Option<(&'static str, &'static str)>> {
+    let mut start = [0; 6];
+    let read = bytes.file.read_at(&mut start, 0)?;
+    let start = start.get(..read).unwrap_or_default();
+    let found = COMPRESSED.iter().find(|(magic, ..)| start.starts_with(magic));
+    Ok(found.map(|&(_, format, command)| (format, command)))
+}
+
+/// A file of a length that is taken once: what is appended later does not count.
+struct Extent<'a> {
+    file: &'a File,
+    length: u64,
+}
+
+impl ReadAt for Extent<'_> {
+    fn length(&self) -> u64 {
+        self.length
+    }
+
+    fn read_exact_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<()> {
+        self.file.read_exact_at(buffer, offset)
+    }
+}

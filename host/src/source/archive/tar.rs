@@ -1,0 +1,421 @@
+//! The headers of a tar archive: which members there are, and where in the file each one's bytes lie.
+//!
+//! One pass, one read of 512 bytes a member, nothing unpacked, no member's bytes looked at but those of extended
+//! headers (names and sizes that do not fit the 512 bytes). Formats: POSIX ustar, GNU long names, PAX; the old Unix
+//! format is the same without a prefix.
+//!
+//! Written here because tar's weakness is that *readers disagree*: where a size is written twice, where a link claims
+//! to have bytes, one reader finds the next header inside what another takes for content (CVE-2025-62518 is such a
+//! pair). A general reader has to guess what was meant. This one serves image archives, which no tool writes that way,
+//! so it **refuses what readers would disagree on**, and that has to be decided where the headers are read.
+//!
+//! Not here: what members mean, and reading them.
+
+use std::collections::HashMap;
+use std::io;
+use std::ops::Range;
+
+/// A tar archive is made of blocks of this many bytes.
+const BLOCK: u64 = 512;
+/// What an extended header may hold: names and numbers, so this is plenty. Go's reader has the same bound.
+const EXTENSION: u64 = 1 << 20;
+/// Sizes from here on do not fit the header's eleven octal digits.
+const TOO_LARGE_FOR_OCTAL: u64 = 1 << 33;
+/// How the keys begin with which GNU tar describes files with holes in PAX headers.
+const SPARSE: &str = "GNU.sparse.";
+
+/// Something with bytes at offsets: a file, or bytes in memory in tests.
+pub(super) trait ReadAt {
+    /// How many bytes there are.
+    fn length(&self) -> u64;
+
+    /// Fills `buffer` from `offset`, or fails.
+    fn read_exact_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<()>;
+}
+
+/// What a member is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// Bytes in one piece.
+    File,
+    /// A file with holes, whose pieces are stored side by side.
+    Sparse,
+    /// A symbolic or hard link.
+    Link,
+    /// A directory.
+    Directory,
+    /// A device, a fifo, or something that only one tar program knows.
+    Special,
+}
+
+/// Where a member's bytes lie. They are inside the file: that was checked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Member {
+    pub kind: Kind,
+    pub offset: u64,
+    pub size: u64,
+}
+
+/// Members by name.
+pub(super) type Members = HashMap<Box<str>, Member>;
+
+/// Why an archive is not read.
+#[derive(Debug)]
+pub(super) enum Broken {
+    /// The file could not be read.
+    Io(io::Error),
+    /// It is no tar archive, or one that readers would disagree on.
+    Malformed(String),
+    /// More members than allowed.
+    TooMany(u64),
+}
+
+impl From<io::Error> for Broken {
+    fn from(error: io::Error) -> Self {
+        Broken::Io(error)
+    }
+}
+
+/// The members whose names are `wanted`, of at most `limit` members altogether.
+///
+/// A leading `./` in a name is dropped; otherwise names are compared as they are written, so that `/index.json` and
+/// `a/../index.json` are never wanted. Of several members with one name **the last one counts**: that is what `tar -r`
+/// relies on, and what is on the disk after unpacking.
+pub(super) fn members(archive: &impl ReadAt, limit: u64, wanted: impl Fn(&str) -> bool) -> Result<Members, Broken> {
+    let length = archive.length();
+    let mut members = Members::new();
+    let mut extended = Extended::default();
+    let mut position = 0;
+    let mut seen = 0;
+    while position < length {
+        let block = read_block(archive, position)?;
+        if block == [0; BLOCK as usize] {
+            check_end(archive, position)?;
+            break;
+        }
+        let header = Header::new(block, position)?;
+        let data = position + BLOCK;
+        if !header.speaks_of_the_next() {
+            seen += 1;
+            if seen > limit {
+                return Err(Broken::TooMany(limit));
+            }
+        }
+        if header.is_extended() {
+            extended.read(&header, &payload(archive, &header, data)?)?;
+            position = next_header(data, header.size)?;
+            continue;
+        }
+        let Extended { name, size, sparse, .. } = std::mem::take(&mut extended);
+        let name = name.unwrap_or_else(|| header.name());
+        let kind = if sparse { Kind::Sparse } else { header.kind(&name) };
+        let size = stored_size(&header, size)?;
+        if size > 0 && header.has_no_bytes(kind) {
+            let what = format!("is a {} and claims {size} bytes", kind.name());
+            return Err(malformed(position, &name, &what));
+        }
+        let offset = if header.typeflag() == b'S' { skip_sparse_map(archive, &header, data)? } else { data };
+        let left = length.saturating_sub(offset);
+        if size > left {
+            let what = format!("claims {size} bytes where {left} are left: the archive is cut short");
+            return Err(malformed(position, &name, &what));
+        }
+        position = next_header(offset, size)?;
+        if let Ok(name) = std::str::from_utf8(&name) {
+            let name = without_dot(name);
+            if wanted(name) {
+                members.insert(name.into(), Member { kind, offset, size });
+            }
+        }
+    }
+    if extended.is_empty() {
+        Ok(members)
+    } else {
+        Err(Broken::Malformed("ends after an extended header: the archive is cut short".into()))
+    }
+}
+
+/// The number of bytes of a member, by its header and by its PAX header, which must not contradict each other.
+fn stored_size(header: &Header, pax: Option<u64>) -> Result<u64, Broken> {
+    match pax {
+        None => Ok(header.size),
+        Some(size) if size == header.size || size >= TOO_LARGE_FOR_OCTAL => Ok(size),
+        Some(size) => {
+            let what = format!("has two sizes, {} in its header and {size} in its PAX header", header.size);
+            Err(malformed(header.position, &header.name(), &what))
+        }
+    }
+}
+
+/// Two blocks of zeros end an archive, or one at the very end of the file. What comes after them is not looked at: tar
+/// programs pad there, to any length and with anything.
+fn check_end(archive: &impl ReadAt, position: u64) -> Result<(), Broken> {
+    let next = position + BLOCK;
+    if next >= archive.length() || read_block(archive, next)? == [0; BLOCK as usize] {
+        return Ok(());
+    }
+    Err(Broken::Malformed(format!("a lone block of zeros at byte {position}, with more behind it")))
+}
+
+/// Where the header after a member's bytes is: they are padded to whole blocks.
+fn next_header(offset: u64, size: u64) -> Result<u64, Broken> {
+    size.checked_next_multiple_of(BLOCK)
+        .and_then(|padded| offset.checked_add(padded))
+        .ok_or_else(|| Broken::Malformed(format!("a member of {size} bytes ends beyond any file")))
+}
+
+fn read_block(archive: &impl ReadAt, position: u64) -> Result<[u8; BLOCK as usize], Broken> {
+    let mut block = [0; BLOCK as usize];
+    if archive.length().saturating_sub(position) < BLOCK {
+        return Err(Broken::Malformed(match position {
+            0 => "too short for a tar archive".into(),
+            _ => format!("the header at byte {position} is cut short"),
+        }));
+    }
+    archive.read_exact_at(&mut block, position)?;
+    Ok(block)
+}
+
+/// The content of an extended header.
+fn payload(archive: &impl ReadAt, header: &Header, offset: u64) -> Result<Vec<u8>, Broken> {
+    let size = header.size;
+    if size > EXTENSION || size > archive.length().saturating_sub(offset) {
+        let what = format!("has {size} bytes; it is cut short, or larger than any name needs ({EXTENSION})");
+        return Err(Broken::Malformed(format!("the extended header at byte {} {what}", header.position)));
+    }
+    let mut bytes = vec![0; size as usize];
+    archive.read_exact_at(&mut bytes, offset)?;
+    Ok(bytes)
+}
+
+/// GNU's old sparse format puts more blocks of its map between header and content.
+fn skip_sparse_map(archive: &impl ReadAt, header: &Header, mut offset: u64) -> Result<u64, Broken> {
+    let mut more = header.block[482] != 0;
+    while more {
+        more = read_block(archive, offset)?[504] != 0;
+        offset += BLOCK;
+    }
+    Ok(offset)
+}
+
+/// A header whose checksum and size make sense.
+struct Header {
+    block: [u8; BLOCK as usize],
+    position: u64,
+    size: u64,
+}
+
+impl Header {
+    const NAME: Range<usize> = 0..100;
+    const SIZE: Range<usize> = 124..136;
+    const CHECKSUM: Range<usize> = 148..156;
+    const TYPEFLAG: usize = 156;
+    const MAGIC: Range<usize> = 257..263;
+    const PREFIX: Range<usize> = 345..500;
+
+    fn new(block: [u8; BLOCK as usize], position: u64) -> Result<Self, Broken> {
+        // The sum of all bytes, those of the checksum itself taken for spaces.
+        let add = |bytes: &[u8]| bytes.iter().map(|&byte| u64::from(byte)).sum::<u64>();
+        let sum = add(&block[..Self::CHECKSUM.start]) + add(b"        ") + add(&block[Self::CHECKSUM.end..]);
+        if number(&block[Self::CHECKSUM]) != Some(sum) {
+            return Err(Broken::Malformed(match position {
+                0 => "not a tar archive: the checksum of its first header is wrong".into(),
+                _ => format!("the checksum of the header at byte {position} is wrong"),
+            }));
+        }
+        match number(&block[Self::SIZE]) {
+            Some(size) => Ok(Header { block, position, size }),
+            None => Err(malformed(position, until_nul(&block[Self::NAME]), "has a size that is no number")),
+        }
+    }
+
+    fn typeflag(&self) -> u8 {
+        self.block[Self::TYPEFLAG]
+    }
+
+    /// No member, but words about members: PAX headers, GNU's long names and long link targets.
+    fn is_extended(&self) -> bool {
+        matches!(self.typeflag(), b'x' | b'g' | b'L' | b'K')
+    }
+
+    /// An extended header about the next member alone. There is at most one of a kind for a member, so that bounding
+    /// the members bounds them.
+    fn speaks_of_the_next(&self) -> bool {
+        self.is_extended() && self.typeflag() != b'g'
+    }
+
+    /// The name as ustar splits it. GNU's and the oldest headers have other things where ustar has the prefix.
+    fn name(&self) -> Vec<u8> {
+        let name = until_nul(&self.block[Self::NAME]);
+        let prefix = until_nul(&self.block[Self::PREFIX]);
+        if &self.block[Self::MAGIC] == b"ustar\0" && !prefix.is_empty() {
+            return [prefix, name].join(&b'/');
+        }
+        name.to_vec()
+    }
+
+    fn kind(&self, name: &[u8]) -> Kind {
+        match self.typeflag() {
+            // The oldest format has no directories but names that end in a slash.
+            0 if name.ends_with(b"/") => Kind::Directory,
+            0 | b'0' | b'7' => Kind::File,
+            b'1' | b'2' => Kind::Link,
+            b'5' => Kind::Directory,
+            b'S' => Kind::Sparse,
+            _ => Kind::Special,
+        }
+    }
+
+    /// Whether nothing follows the header, so that a size there is a contradiction. Types that nobody standardised have
+    /// bytes behind them, as POSIX asks.
+    fn has_no_bytes(&self, kind: Kind) -> bool {
+        matches!(kind, Kind::Link | Kind::Directory) || matches!(self.typeflag(), b'1'..=b'6')
+    }
+}
+
+impl Kind {
+    /// For a sentence: `is a …`.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Kind::File => "file",
+            Kind::Sparse => "sparse file",
+            Kind::Link => "link",
+            Kind::Directory => "directory",
+            Kind::Special => "special file",
+        }
+    }
+}
+
+/// What extended headers say about the member after them.
+#[derive(Default)]
+struct Extended {
+    name: Option<Vec<u8>>,
+    size: Option<u64>,
+    sparse: bool,
+    pax: bool,
+    long_link: bool,
+}
+
+impl Extended {
+    fn is_empty(&self) -> bool {
+        !self.pax && !self.long_link && self.name.is_none()
+    }
+
+    fn read(&mut self, header: &Header, payload: &[u8]) -> Result<(), Broken> {
+        let again = match header.typeflag() {
+            b'g' => return check_global(payload, header.position),
+            b'K' => std::mem::replace(&mut self.long_link, true),
+            b'L' => self.name.replace(until_nul(payload).to_vec()).is_some(),
+            _ => std::mem::replace(&mut self.pax, true) || self.read_pax(payload, header.position)?,
+        };
+        if again {
+            let at = header.position;
+            let what = "says again what was said of the same member";
+            return Err(Broken::Malformed(format!("the extended header at byte {at} {what}")));
+        }
+        Ok(())
+    }
+
+    /// Whether something was said twice.
+    fn read_pax(&mut self, payload: &[u8], position: u64) -> Result<bool, Broken> {
+        let mut again = false;
+        let mut whole_name = None;
+        for (key, value) in records(payload, position)? {
+            let bad = || Broken::Malformed(format!("the PAX header at byte {position} has a {key:?} that is none"));
+            match key {
+                // An empty value takes a record back: the header's counts.
+                "path" | "size" if value.is_empty() => {}
+                "path" if value.contains(&0) => return Err(bad()),
+                "path" => again |= self.name.replace(value.to_vec()).is_some(),
+                "size" => again |= self.size.replace(decimal(value).ok_or_else(bad)?).is_some(),
+                // GNU tar keeps the name here and makes up another for readers that do not know of holes.
+                "GNU.sparse.name" => whole_name = Some(value.to_vec()),
+                _ => {}
+            }
+            self.sparse |= key.starts_with(SPARSE);
+        }
+        self.name = whole_name.or(self.name.take());
+        Ok(again)
+    }
+}
+
+/// A global PAX header may hold comments (`git archive` writes its commit there). Some readers apply a name, a size or
+/// a sparse map in it to every member, others do not.
+fn check_global(payload: &[u8], position: u64) -> Result<(), Broken> {
+    let applies = |key: &str| key == "path" || key == "size" || key.starts_with(SPARSE);
+    if records(payload, position)?.iter().any(|(key, _)| applies(key)) {
+        let what = "sets names or sizes for all members";
+        return Err(Broken::Malformed(format!("the global header at byte {position} {what}")));
+    }
+    Ok(())
+}
+
+/// The records of a PAX header: `LENGTH KEY=VALUE\n`, LENGTH being that of all of it, in decimal.
+fn records(mut payload: &[u8], position: u64) -> Result<Vec<(&str, &[u8])>, Broken> {
+    let mut records = Vec::new();
+    while !payload.is_empty() {
+        let Some((key, value, rest)) = record(payload) else {
+            return Err(Broken::Malformed(format!("the PAX header at byte {position} is no list of records")));
+        };
+        records.push((key, value));
+        payload = rest;
+    }
+    Ok(records)
+}
+
+fn record(payload: &[u8]) -> Option<(&str, &[u8], &[u8])> {
+    let space = payload.iter().position(|&byte| byte == b' ')?;
+    let length = usize::try_from(decimal(payload.get(..space)?)?).ok()?;
+    let (record, rest) = payload.split_at_checked(length)?;
+    let text = record.get(space + 1..)?.strip_suffix(b"\n")?;
+    let equals = text.iter().position(|&byte| byte == b'=')?;
+    Some((std::str::from_utf8(text.get(..equals)?).ok()?, text.get(equals + 1..)?, rest))
+}
+
+/// A header's number: octal digits between spaces and NULs, or, with the first bit set, bytes from the largest down.
+/// `None` where it is neither, or more than a file can have.
+fn number(field: &[u8]) -> Option<u64> {
+    match field {
+        [first, rest @ ..] if first & 0x80 != 0 => {
+            // 0xff starts a negative number.
+            let start = u64::from(first & 0x7f);
+            let value = rest.iter().try_fold(start, |value, &byte| value.checked_mul(256)?.checked_add(byte.into()))?;
+            i64::try_from(value).ok()?;
+            Some(value)
+        }
+        _ => {
+            let from = field.iter().position(|&byte| byte != b' ')?;
+            let digits = until_nul(field.get(from..)?).trim_ascii_end();
+            let digit = |byte: u8| matches!(byte, b'0'..=b'7').then(|| u64::from(byte - b'0'));
+            digits.iter().try_fold(0, |value, &byte| Some(value * 8 + digit(byte)?))
+        }
+    }
+}
+
+/// A size in decimal: digits only, at most 2^63 - 1.
+fn decimal(digits: &[u8]) -> Option<u64> {
+    if digits.is_empty() || !digits.iter().all(u8::is_ascii_digit) {
+        return None;
+    }
+    let value = std::str::from_utf8(digits).ok()?.parse::<i64>().ok()?;
+    u64::try_from(value).ok()
+}
+
+fn until_nul(field: &[u8]) -> &[u8] {
+    field.split(|&byte| byte == 0).next().unwrap_or_default()
+}
+
+fn without_dot(mut name: &str) -> &str {
+    while let Some(rest) = name.strip_prefix("./") {
+        name = rest;
+    }
+    name
+}
+
+fn malformed(position: u64, name: &[u8], what: &str) -> Broken {
+    let name = String::from_utf8_lossy(name.get(..100).unwrap_or(name));
+    Broken::Malformed(format!("the member `{}` at byte {position} {what}", name.escape_debug()))
+}
+
+#[cfg(test)]
+mod tests;

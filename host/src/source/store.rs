@@ -1,0 +1,261 @@
+//! What a layout on disk and an archive share: both hold files under the names that the image layout specification
+//! gives them, and everything else follows from that.
+//!
+//! A medium implements [`Files`], one lookup by name; [`Source`] comes with it. Names are made here, from constants and
+//! digests alone ([`Place`]), so that nothing else in a folder or an archive can be asked for.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
+use std::{fmt, io};
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use futures_util::TryStreamExt;
+use portolan_oci::{Algorithm, Descriptor, Digest, Index, Location, document, media_type, names};
+use serde::Deserialize;
+
+use super::blob::{Blob, Stamp, collect, pieces, work_on};
+use super::verify::{self, Verifier};
+use super::{ByteStream, Source, Target};
+use crate::error::{Code, Error, Result};
+use crate::limits::Limits;
+
+/// An `oci-layout` file has about thirty bytes.
+const VERSION_FILE: u64 = 4 << 10;
+/// Names that a message lists.
+const NAMES_SHOWN: usize = 3;
+
+/// Files under the names of the image layout specification.
+pub(super) trait Files: Send + Sync + 'static {
+    /// The repository as the contract writes it.
+    fn repository(&self) -> &str;
+
+    /// What this is, for a sentence: `layout`, `archive`.
+    fn medium(&self) -> &'static str;
+
+    /// The file in this place.
+    fn find(&self, place: &Place<'_>) -> Result<Blob, Missing>;
+
+    /// What was verified already.
+    fn verified(&self) -> &Verified;
+}
+
+/// A place in a layout (image-spec, image-layout.md).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Place<'a> {
+    /// The file that makes a folder a layout.
+    Version,
+    /// The entries.
+    Index,
+    /// Content by its digest.
+    Blob(Algorithm, &'a str),
+}
+
+impl fmt::Display for Place<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Place::Version => f.write_str("oci-layout"),
+            Place::Index => f.write_str("index.json"),
+            Place::Blob(algorithm, hex) => write!(f, "blobs/{}/{hex}", algorithm.as_str()),
+        }
+    }
+}
+
+/// Why there is no file in a place.
+#[derive(Debug)]
+pub(super) enum Missing {
+    /// Nothing has that name.
+    Absent,
+    /// Something has it, or stands in its way, that is no file: what, and what kind of thing that is.
+    NoFile(String, &'static str),
+    /// We may not read it.
+    Forbidden(String),
+    /// Anything else.
+    Failed(io::Error),
+}
+
+/// The blobs whose bytes were compared with their digest, and what their files looked like then.
+#[derive(Debug, Default)]
+pub(super) struct Verified(Mutex<HashMap<Digest, Stamp>>);
+
+impl Verified {
+    fn has(&self, digest: &Digest, stamp: Stamp) -> bool {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).get(digest) == Some(&stamp)
+    }
+
+    fn insert(&self, digest: Digest, stamp: Stamp) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(digest, stamp);
+    }
+}
+
+impl Missing {
+    /// The error of an operation that needed the file.
+    fn explain(self, files: &impl Files, operation: &'static str, place: &Place<'_>) -> Error {
+        let (code, detail) = match self {
+            Missing::Absent => (Code::NotFound, format!("it has no {place}")),
+            Missing::NoFile(what, kind) => {
+                (Code::Malformed, format!("its {what} is {kind}; plain files are read, and links not followed"))
+            }
+            Missing::Forbidden(what) => (Code::Forbidden, format!("no permission to read its {what}")),
+            Missing::Failed(failure) => (Code::Other, format!("reading its {place}: {failure}")),
+        };
+        Error::new(code, operation, shown(files), detail)
+    }
+}
+
+/// Fails unless the `oci-layout` file is there and says version 1.
+pub(super) fn check_version(files: &impl Files, operation: &'static str) -> Result<()> {
+    /// What the file says.
+    #[derive(Deserialize)]
+    struct Version {
+        #[serde(rename = "imageLayoutVersion")]
+        version: String,
+    }
+    let malformed = |detail: String| Error::new(Code::Malformed, operation, shown(files), detail);
+    let blob = match files.find(&Place::Version) {
+        Err(Missing::Absent) => {
+            return Err(malformed(format!("it has no oci-layout file, as an image {} must", files.medium()))
+                .with_hint(r#"if it is one, add the file: {"imageLayoutVersion":"1.0.0"}"#));
+        }
+        found => found.map_err(|missing| missing.explain(files, operation, &Place::Version))?,
+    };
+    if blob.length() > VERSION_FILE {
+        return Err(malformed(format!("its oci-layout file has {} bytes, where thirty are usual", blob.length())));
+    }
+    let bytes = blob.read(0, VERSION_FILE).map_err(|failure| failed(files, operation, &failure))?;
+    let Version { version } = serde_json::from_slice(&bytes)
+        .map_err(|reason| malformed(format!("its oci-layout file is not readable: {reason}")))?;
+    if version.split('.').next() == Some("1") {
+        return Ok(());
+    }
+    Err(malformed(format!("its oci-layout file says version {version:?}; the one known here is 1.0.0")))
+}
+
+#[async_trait]
+impl<F: Files> Source for F {
+    fn repository(&self) -> String {
+        Files::repository(self).into()
+    }
+
+    async fn resolve(&self, target: Target<'_>, limits: &Limits) -> Result<Descriptor> {
+        let digest = match target {
+            Target::Digest(digest) => digest,
+            Target::Tag(_) => {
+                return Err(self.unsupported("resolve a tag in", "a store knows digests; its entries tell the names"));
+            }
+        };
+        let told = |media_type: String, blob: &Blob| Descriptor::new(media_type, digest.clone(), blob.length());
+        let subject = || verify::content(&shown(self), digest);
+        let verifier = |blob: &Blob| Verifier::new(&shown(self), &told(String::new(), blob));
+        let blob = find_blob(self, digest).await?;
+        if blob.length() > limits.document {
+            let detail = format!("{} bytes; an index or a manifest has at most {}", blob.length(), limits.document);
+            return Err(Error::new(Code::TooLarge, "resolve", subject(), detail));
+        }
+        let bytes = collect(pieces(blob.clone(), verifier(&blob)?)).await?;
+        let media_type = document::media_type_of(&bytes, false)
+            .map_err(|malformed| Error::new(Code::Malformed, "resolve", subject(), malformed.to_string()))?;
+        Ok(told(media_type, &blob))
+    }
+
+    async fn fetch(&self, descriptor: &Descriptor, limits: &Limits) -> Result<Bytes> {
+        let repository = shown(self);
+        verify::admit(&repository, descriptor, limits)?;
+        let bytes = match verify::embedded(descriptor) {
+            Some(bytes) => bytes,
+            None => collect(self.open(descriptor).await?).await?,
+        };
+        let (descriptor, limits, document) = (descriptor.clone(), limits.clone(), bytes.clone());
+        work_on(bytes.len() as u64, move || verify::shape(&repository, &descriptor, &document, &limits)).await??;
+        Ok(bytes)
+    }
+
+    /// The whole blob is at hand, so that all of it is verified, once, before any part of it is handed out.
+    async fn read(&self, descriptor: &Descriptor, offset: u64, length: u32) -> Result<Bytes> {
+        let (blob, verifier) = find_told(self, descriptor).await?;
+        let stamp = blob.stamp().map_err(|failure| failed(self, "read", &failure))?;
+        if !self.verified().has(&descriptor.digest, stamp) {
+            pieces(blob.clone(), verifier).try_for_each(async |_| Ok(())).await?;
+            self.verified().insert(descriptor.digest.clone(), stamp);
+        }
+        let part = work_on(length.into(), move || blob.read(offset, length.into())).await?;
+        Ok(part.map_err(|failure| failed(self, "read", &failure))?.into())
+    }
+
+    async fn open(&self, descriptor: &Descriptor) -> Result<ByteStream> {
+        let (blob, verifier) = find_told(self, descriptor).await?;
+        Ok(pieces(blob, verifier))
+    }
+
+    async fn entries(&self, limits: &Limits) -> Result<(Descriptor, Bytes)> {
+        let operation = "read the entries of";
+        let blob = self.find(&Place::Index).map_err(|missing| missing.explain(self, operation, &Place::Index))?;
+        if blob.length() > limits.entries {
+            let detail = format!("its index.json has {} bytes, where {} are the limit", blob.length(), limits.entries);
+            return Err(Error::new(Code::TooLarge, operation, shown(self), detail));
+        }
+        let (length, most) = (blob.length(), limits.index_entries);
+        let read = move || {
+            let bytes = blob.read(0, length)?;
+            let checked = document::check(media_type::OCI_INDEX, &bytes, most);
+            let descriptor = Descriptor::new(media_type::OCI_INDEX, Digest::sha256(&bytes), bytes.len() as u64);
+            io::Result::Ok((checked.map(|()| descriptor), bytes))
+        };
+        let (checked, bytes) = work_on(length, read).await?.map_err(|failure| failed(self, operation, &failure))?;
+        let malformed =
+            |reason| Error::new(Code::Malformed, operation, shown(self), format!("its index.json: {reason}"));
+        Ok((checked.map_err(malformed)?, bytes.into()))
+    }
+}
+
+/// The blob of a descriptor, of the size that it says, and what will verify it.
+async fn find_told(files: &impl Files, descriptor: &Descriptor) -> Result<(Blob, Verifier)> {
+    let verifier = Verifier::new(&shown(files), descriptor)?;
+    let blob = find_blob(files, &descriptor.digest).await?;
+    verifier.expect(blob.length())?;
+    Ok((blob, verifier))
+}
+
+async fn find_blob(files: &impl Files, digest: &Digest) -> Result<Blob> {
+    let subject = verify::content(&shown(files), digest);
+    let Some(algorithm) = digest.algorithm() else {
+        return Err(verify::unknown_algorithm(subject));
+    };
+    let place = Place::Blob(algorithm, digest.hex());
+    match files.find(&place) {
+        Ok(blob) => Ok(blob),
+        Err(Missing::Absent) => {
+            let detail = match entries_of(files, digest).await {
+                None => format!("it has no {place}"),
+                Some(names) if names.is_empty() => format!("index.json names it, but there is no {place}"),
+                Some(names) => format!("index.json names it ({}), but there is no {place}", names.join(", ")),
+            };
+            Err(Error::new(Code::NotFound, "fetch", subject, detail))
+        }
+        Err(missing) => Err(missing.explain(files, "fetch", &place)),
+    }
+}
+
+/// The names under which the entries have a digest, some of them; `None` where no entry has it. For messages: what
+/// cannot be read says nothing.
+async fn entries_of(files: &impl Files, digest: &Digest) -> Option<Vec<String>> {
+    let (descriptor, bytes) = files.entries(&Limits::default()).await.ok()?;
+    let digest = digest.clone();
+    let names = move || {
+        let entries = Index::parse(&bytes).ok()?.manifests;
+        let mut named = entries.iter().filter(|entry| entry.digest == digest).peekable();
+        named.peek()?;
+        Some(named.filter_map(names::entry_name).map(|name| name.to_string()).take(NAMES_SHOWN).collect())
+    };
+    work_on(descriptor.size, names).await.ok()?
+}
+
+/// How messages name a store: as it was typed.
+pub(super) fn shown(files: &impl Files) -> String {
+    let repository = Files::repository(files);
+    Location::parse(repository).map_or_else(|_| repository.to_owned(), |location| location.shown())
+}
+
+fn failed(files: &impl Files, operation: &'static str, failure: &io::Error) -> Error {
+    Error::new(Code::Other, operation, shown(files), failure.to_string())
+}
