@@ -1,0 +1,95 @@
+//! One line turns a type into a component. Natively the line does nothing, so that the same crate is tested by plain
+//! `cargo test` and linked into other native programs.
+
+/// Exports a [`Frontend`](crate::Frontend).
+#[macro_export]
+macro_rules! frontend {
+    ($frontend:ident) => {
+        #[cfg(target_family = "wasm")]
+        const _: () = {
+            use $crate::{bindings, exports};
+
+            struct Component;
+
+            impl bindings::reader::exports::portolan::oci::frontend::Guest for Component {
+                fn describe() -> bindings::reader::exports::portolan::oci::frontend::Info {
+                    exports::describe::<$frontend>()
+                }
+
+                fn solve(
+                    request: bindings::reader::exports::portolan::oci::frontend::Request,
+                ) -> Result<
+                    bindings::reader::exports::portolan::oci::frontend::Response,
+                    bindings::reader::portolan::oci::types::Failure,
+                > {
+                    exports::solve::<$frontend>(request)
+                }
+            }
+
+    bindings::reader::export_frontend!(Component with_types_in $crate::bindings::reader);
+        };
+    };
+}
+
+/// Exports a [`Frontend`](crate::Frontend) that is an [`ImageResolver`](crate::ImageResolver) too.
+#[macro_export]
+macro_rules! resolver {
+    ($frontend:ident) => {
+        $crate::frontend!($frontend);
+
+        #[cfg(target_family = "wasm")]
+        const _: () = {
+            use $crate::{bindings, exports};
+
+            struct Component;
+
+            impl bindings::resolution::exports::portolan::oci::image_resolver::Guest for Component {
+                fn resolve_image(
+                    query: bindings::resolution::exports::portolan::oci::image_resolver::Query,
+                ) -> Result<
+                    bindings::resolution::exports::portolan::oci::image_resolver::Image,
+                    bindings::reader::portolan::oci::types::Failure,
+                > {
+                    exports::resolve_image::<$frontend>(query)
+                }
+            }
+
+            bindings::resolution::export_image_resolver!(
+                Component with_types_in $crate::bindings::resolution
+            );
+        };
+    };
+}
+
+/// Exports a [`Strategy`](crate::Strategy).
+#[macro_export]
+macro_rules! strategy {
+    ($strategy:ident) => {
+        #[cfg(target_family = "wasm")]
+        const _: () = {
+            use $crate::{bindings, exports};
+
+            struct Component;
+
+            impl bindings::judgement::exports::portolan::oci::strategy::Guest for Component {
+                fn match_name(
+                    entries: Vec<u8>,
+                    name: String,
+                    mode: String,
+                ) -> Result<Vec<u32>, bindings::reader::portolan::oci::types::Failure> {
+                    exports::match_name::<$strategy>(entries, name, mode)
+                }
+
+                fn select(
+                    index: Vec<u8>,
+                    platform: String,
+                    mode: String,
+                ) -> Result<Vec<u32>, bindings::reader::portolan::oci::types::Failure> {
+                    exports::select::<$strategy>(index, platform, mode)
+                }
+            }
+
+    bindings::judgement::export_strategy!(Component with_types_in $crate::bindings::judgement);
+        };
+    };
+}

@@ -1,0 +1,114 @@
+//! All platforms that a root has images for.
+
+use portolan_oci::{Descriptor, Document, Index, Kind, Platform, media_type};
+
+use super::image::Image;
+use super::root::{Root, read};
+use super::{Bounds, prefetch};
+use crate::failure::Failure;
+use crate::host::Host;
+
+/// What the images below `root` are for: normalised, each once, in the order of the index. Where an index says it nothing
+/// more is read; entries that do not say are asked by their config.
+///
+/// # Errors
+/// What the host answers.
+pub fn platforms(ctx: &impl Host, root: &Root) -> Result<Vec<Platform>, Failure> {
+    let mut census = Census {
+        ctx,
+        machine: ctx.platform(),
+        repository: &root.repository,
+        bounds: Bounds::default(),
+        there: Vec::new(),
+    };
+    match (&root.document, Image::of_root(root)) {
+        (Document::Index(index), _) => {
+            census.bounds.enter(&root.descriptor, 0)?;
+            census.index(index, 0)?;
+        }
+        (Document::Manifest(_), Some(image)) if image.manifest.is_image() => {
+            census.add(&image.config(ctx)?.config.platform);
+        }
+        (Document::Manifest(_), _) => {}
+    }
+    Ok(census.there)
+}
+
+/// Whether an entry of an index is an image, or an index that may hold one: no attestation, no artifact. crane writes an
+/// image's config type as `artifactType`.
+pub(super) fn may_be_image(entry: &Descriptor) -> bool {
+    let artifact_type = entry.artifact_type.as_deref().unwrap_or_default();
+    !entry.is_attestation() && (artifact_type.is_empty() || media_type::is_image_config(artifact_type))
+}
+
+struct Census<'a, C> {
+    ctx: &'a C,
+    machine: Platform,
+    repository: &'a str,
+    bounds: Bounds,
+    there: Vec<Platform>,
+}
+
+impl<C: Host> Census<'_, C> {
+    fn index(&mut self, index: &Index, depth: usize) -> Result<(), Failure> {
+        let unsaid =
+            |entry: &&Descriptor| may_be_image(entry) && (entry.platform.is_none() || entry.kind() == Kind::Index);
+        let unsaid: Vec<Descriptor> = index.manifests.iter().filter(unsaid).map(Descriptor::bare).collect();
+        prefetch(self.ctx, self.repository, &unsaid);
+        for entry in index.manifests.iter().filter(|entry| may_be_image(entry)) {
+            match (entry.kind(), &entry.platform) {
+                (Kind::Index, _) => self.nested(entry, depth + 1)?,
+                (Kind::Manifest, Some(platform)) if platform.is_unknown() => {}
+                (Kind::Manifest, Some(platform)) => self.add(platform),
+                (Kind::Manifest, None) => self.unsaid(entry)?,
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    fn nested(&mut self, entry: &Descriptor, depth: usize) -> Result<(), Failure> {
+        if !self.bounds.enter(entry, depth)? {
+            return Ok(());
+        }
+        self.bounds.read()?;
+        let bytes = self.ctx.fetch(self.repository, entry)?;
+        match read(entry, &bytes)? {
+            Document::Index(index) => self.index(&index, depth),
+            Document::Manifest(_) => Ok(()),
+        }
+    }
+
+    fn unsaid(&mut self, entry: &Descriptor) -> Result<(), Failure> {
+        self.bounds.read()?;
+        let image = Image::fetch(self.ctx, self.repository, entry)?;
+        if image.manifest.is_image() {
+            self.add(&image.config(self.ctx)?.config.platform);
+        }
+        Ok(())
+    }
+
+    fn add(&mut self, platform: &Platform) {
+        let platform = platform.normalized(&self.machine);
+        if !self.there.contains(&platform) {
+            self.there.push(platform);
+        }
+    }
+}
+
+/// The same platforms, what is nearest to `wanted` first: first the operating system, then the architecture (`arm` is
+/// nearer to `arm64` than `amd64` is), then the variant counts.
+pub(super) fn nearest_first(mut there: Vec<Platform>, wanted: &Platform, ctx: &impl Host) -> Vec<Platform> {
+    let wanted = wanted.normalized(&ctx.platform());
+    let family = |architecture: &str| architecture.trim_end_matches(|last: char| last.is_ascii_digit()).to_owned();
+    let wanted_family = family(&wanted.architecture);
+    there.sort_by_key(|platform| {
+        (
+            platform.os != wanted.os,
+            platform.architecture != wanted.architecture,
+            family(&platform.architecture) != wanted_family,
+            platform.variant != wanted.variant,
+        )
+    });
+    there
+}

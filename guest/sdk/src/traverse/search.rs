@@ -1,0 +1,146 @@
+//! One image for a platform, by the strategy's judgement (oci-semantics, "Choosing in an index").
+
+use portolan_oci::{Descriptor, Document, Index, Kind, Mode, Platform, media_type};
+use serde::Serialize;
+
+use super::image::Image;
+use super::platforms::{nearest_first, platforms};
+use super::root::{Root, read};
+use super::{Bounds, prefetch};
+use crate::failure::Failure;
+use crate::host::Context;
+
+/// How many entries without a platform are fetched ahead, side by side: most indexes have none, and the first may do.
+const AHEAD: usize = 16;
+/// How many platforms an error lists.
+const LISTED: usize = 20;
+
+/// The image below `root` that is best for `platform`.
+///
+/// In compat modes that is what BuildKit takes: the best entry, no second try, and a root that is a manifest as it is. In
+/// the others every entry that may be right is tried, best first, and a manifest must be what its config says.
+///
+/// # Errors
+/// No image for that platform, with the platforms that are there; what the host answers.
+pub fn select(ctx: &impl Context, root: &Root, platform: &Platform, mode: Mode) -> Result<Image, Failure> {
+    let mut search = Search {
+        ctx,
+        repository: &root.repository,
+        platform: platform.long(),
+        backtracks: !mode.is_compat(),
+        mode,
+        bounds: Bounds::default(),
+    };
+    let found = match (&root.document, Image::of_root(root)) {
+        (Document::Index(index), _) => {
+            search.bounds.enter(&root.descriptor, 0)?;
+            search.index(index, &root.bytes, 0)?
+        }
+        (Document::Manifest(_), Some(image)) if mode.is_compat() || search.suits(&image)? => Some(image),
+        (Document::Manifest(_), _) => None,
+    };
+    found.ok_or_else(|| nothing(ctx, root, platform, mode))
+}
+
+struct Search<'a, C> {
+    ctx: &'a C,
+    repository: &'a str,
+    platform: String,
+    backtracks: bool,
+    mode: Mode,
+    bounds: Bounds,
+}
+
+impl<C: Context> Search<'_, C> {
+    fn index(&mut self, index: &Index, bytes: &[u8], depth: usize) -> Result<Option<Image>, Failure> {
+        let positions = self.ctx.select(bytes, &self.platform, self.mode)?;
+        let mut candidates = Vec::with_capacity(positions.len());
+        for position in positions {
+            let Some(entry) = index.manifests.get(position as usize) else {
+                let there = index.manifests.len();
+                return Err(Failure::new(format!("the strategy chose entry {position} of an index that has {there}")));
+            };
+            candidates.push(entry);
+        }
+        if !self.backtracks {
+            candidates.truncate(1);
+        }
+        self.look_ahead(&candidates);
+        for entry in candidates {
+            if let Some(image) = self.entry(entry, depth + 1)? {
+                return Ok(Some(image));
+            }
+        }
+        Ok(None)
+    }
+
+    fn entry(&mut self, entry: &Descriptor, depth: usize) -> Result<Option<Image>, Failure> {
+        match entry.kind() {
+            Kind::Index => {
+                if !self.bounds.enter(entry, depth)? {
+                    return Ok(None);
+                }
+                self.bounds.read()?;
+                let bytes = self.ctx.fetch(self.repository, entry)?;
+                match read(entry, &bytes)? {
+                    Document::Index(index) => self.index(&index, &bytes, depth),
+                    Document::Manifest(_) => Ok(None),
+                }
+            }
+            Kind::Manifest => {
+                self.bounds.read()?;
+                let image = Image::fetch(self.ctx, self.repository, entry)?;
+                Ok(match entry.platform.is_some() || self.suits(&image)? {
+                    true => Some(image),
+                    false => None,
+                })
+            }
+            // A strategy may let them pass; they are no images.
+            _ => Ok(None),
+        }
+    }
+
+    /// Whether the image is for the platform by its config: judged as if an index said of it what the config says.
+    fn suits(&mut self, image: &Image) -> Result<bool, Failure> {
+        #[derive(Serialize)]
+        #[serde(rename_all = "camelCase")]
+        struct AsIndex {
+            schema_version: u32,
+            media_type: &'static str,
+            manifests: [Descriptor; 1],
+        }
+        if !image.manifest.is_image() {
+            return Ok(false);
+        }
+        self.bounds.read()?;
+        let platform = image.config(self.ctx)?.config.platform.clone();
+        let entry = Descriptor { platform: Some(platform), ..image.descriptor.bare() };
+        let index = AsIndex { schema_version: 2, media_type: media_type::OCI_INDEX, manifests: [entry] };
+        let bytes = serde_json::to_vec(&index).map_err(|error| Failure::new(error.to_string()))?;
+        Ok(!self.ctx.select(&bytes, &self.platform, self.mode)?.is_empty())
+    }
+
+    /// Starts the host on entries that must be read to be judged, where there are several.
+    fn look_ahead(&self, candidates: &[&Descriptor]) {
+        if candidates.first().is_some_and(|best| best.platform.is_none()) && candidates.len() > 1 {
+            let some: Vec<Descriptor> = candidates.iter().take(AHEAD).map(|entry| entry.bare()).collect();
+            prefetch(self.ctx, self.repository, &some);
+        }
+    }
+}
+
+fn nothing(ctx: &impl Context, root: &Root, platform: &Platform, mode: Mode) -> Failure {
+    let failure = Failure::not_found(format!("{} has no image for {}", root.name(), platform.long()));
+    // Whatever keeps the list from being made, the search ended well: the answer is that there is none.
+    let there = nearest_first(platforms(ctx, root).unwrap_or_default(), platform, ctx);
+    let more = there.len().saturating_sub(LISTED);
+    let mut listed = there.iter().take(LISTED).map(Platform::long).collect::<Vec<_>>().join(", ");
+    if more > 0 {
+        listed.push_str(&format!(" and {more} more"));
+    }
+    match (listed.is_empty(), mode) {
+        (true, _) => failure.hint("there is no image in it for any platform"),
+        (false, Mode::Exact) => failure.hint(format!("without fallbacks; it is there for {listed}")),
+        (false, _) => failure.hint(format!("it is there for {listed}")),
+    }
+}
