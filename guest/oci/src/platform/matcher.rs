@@ -2,7 +2,7 @@
 
 use std::cmp::Reverse;
 
-use super::{Platform, windows};
+use super::{Platform, normalize, windows};
 
 /// How good a match is; the smaller the better.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -17,24 +17,25 @@ pub struct Rank {
 #[derive(Debug, Clone)]
 pub struct Matcher {
     wanted: Platform,
-    machine: Platform,
+    /// The operating system of a candidate that names none.
+    machine_os: String,
     version: windows::Wanted,
     ladder: Ladder,
 }
 
-/// The architectures that run what was built for others, best first.
+/// The architectures that run what was built for others, best first. Computed and never listed: a version can be huge.
 #[derive(Debug, Clone)]
 enum Ladder {
     /// Nothing but itself.
     Itself,
-    /// `amd64/vN` and below, then 386. N can be huge, so this list is computed and never made.
+    /// `amd64/vN` down to `v1`, which is written as none, then 386.
     Amd64(u64),
     /// The same for a variant that is no number.
     Amd64Other,
     /// `arm/vN` down to `arm/v5`.
     Arm(u64),
-    /// These variants of arm64, then arm v8 and below.
-    Arm64(Vec<String>),
+    /// The minor versions of arm64's v9, where that is wanted, and of its v8; then arm v8 and below.
+    Arm64 { nine: Option<u64>, eight: u64 },
     /// An arm64 that nobody knows.
     Nothing,
 }
@@ -58,10 +59,14 @@ impl Matcher {
                 Some(number) if number > ARM_OLDEST => Ladder::Arm(number),
                 _ => Ladder::Itself,
             },
-            "arm64" => arm64(&wanted.variant).map_or(Ladder::Nothing, Ladder::Arm64),
+            "arm64" => match arm64(&wanted.variant) {
+                Some((9, minor)) => Ladder::Arm64 { nine: Some(minor), eight: (minor + 5).min(ARM64_NEWEST_8) },
+                Some((_, minor)) => Ladder::Arm64 { nine: None, eight: minor },
+                None => Ladder::Nothing,
+            },
             _ => Ladder::Itself,
         };
-        Matcher { version: windows::Wanted::new(&wanted.os_version), machine: machine.clone(), wanted, ladder }
+        Matcher { version: windows::Wanted::new(&wanted.os_version), machine_os: machine.os.clone(), wanted, ladder }
     }
 
     /// Whether `os.version` counts.
@@ -71,14 +76,14 @@ impl Matcher {
 
     /// How well `candidate` fits; `None` if it does not.
     pub fn rank(&self, candidate: &Platform) -> Option<Rank> {
-        let candidate = candidate.normalized(&self.machine);
-        if candidate.os != self.wanted.os
-            || !self.has_features(&candidate)
+        if normalize::os(&candidate.os, &self.machine_os) != self.wanted.os
+            || !self.has_features(candidate)
             || (self.is_windows() && !self.version.takes(&candidate.os_version))
         {
             return None;
         }
-        let place = self.place(&candidate.architecture, &candidate.variant)?;
+        let (architecture, variant) = normalize::architecture(&candidate.architecture, &candidate.variant);
+        let place = self.place(&architecture, &variant)?;
         Some(Rank { place, features: Reverse(candidate.os_features.len()) })
     }
 
@@ -95,23 +100,28 @@ impl Matcher {
 
     fn place(&self, architecture: &str, variant: &str) -> Option<u64> {
         let itself = architecture == self.wanted.architecture && variant == self.wanted.variant;
-        // A variant's number, in its one right spelling.
-        let number = || variant.strip_prefix('v')?.parse::<u64>().ok().filter(|number| variant == format!("v{number}"));
-        match &self.ladder {
-            _ if itself && !matches!(self.ladder, Ladder::Nothing) => Some(0),
-            Ladder::Itself | Ladder::Nothing => None,
+        match self.ladder {
+            Ladder::Nothing => None,
+            _ if itself => Some(0),
+            Ladder::Itself => None,
             Ladder::Amd64(best) => match architecture {
                 "amd64" if variant.is_empty() => Some(best - 1),
-                "amd64" => best.checked_sub(number().filter(|&number| number > 0)?),
-                "386" if variant.is_empty() => Some(*best),
+                "amd64" => best.checked_sub(version(variant)?),
+                "386" if variant.is_empty() => Some(best),
                 _ => None,
             },
             Ladder::Amd64Other => (architecture == "386" && variant.is_empty()).then_some(1),
-            Ladder::Arm(best) => arm(architecture, number(), *best),
-            Ladder::Arm64(variants) => match architecture {
-                "arm64" => variants.iter().position(|known| known == variant).map(|place| place as u64),
-                _ => Some(variants.len() as u64 + arm(architecture, number(), ARM_OF_ARM64)?),
-            },
+            Ladder::Arm(best) => arm(architecture, variant, best),
+            Ladder::Arm64 { nine, eight } => {
+                let above = nine.map_or(0, |minor| minor + 1);
+                match architecture {
+                    "arm64" => match arm64(variant)? {
+                        (9, minor) => nine?.checked_sub(minor),
+                        (_, minor) => Some(above + eight.checked_sub(minor)?),
+                    },
+                    _ => Some(above + eight + 1 + arm(architecture, variant, ARM_OF_ARM64)?),
+                }
+            }
         }
     }
 
@@ -123,20 +133,29 @@ impl Matcher {
             ..self.wanted.clone()
         };
         let arm = |best: u64| (ARM_OLDEST..=best).rev().map(move |number| with("arm", format!("v{number}")));
-        match &self.ladder {
-            Ladder::Itself => vec![self.wanted.clone()],
+        let arm64 = |major: u64, newest: u64| {
+            (0..=newest).rev().map(move |minor| match (major, minor) {
+                (8, 0) => with("arm64", String::new()),
+                (_, 0) => with("arm64", format!("v{major}")),
+                _ => with("arm64", format!("v{major}.{minor}")),
+            })
+        };
+        let none = String::new();
+        match self.ladder {
             Ladder::Nothing => Vec::new(),
-            Ladder::Amd64(best) => (2..=*best)
+            Ladder::Itself => [self.wanted.clone()].into_iter().take(most).collect(),
+            Ladder::Amd64(best) => (2..=best)
                 .rev()
                 .map(|number| with("amd64", format!("v{number}")))
-                .chain([with("amd64", String::new()), with("386", String::new())])
+                .chain([with("amd64", none.clone()), with("386", none)])
                 .take(most)
                 .collect(),
-            Ladder::Amd64Other => vec![self.wanted.clone(), with("386", String::new())],
-            Ladder::Arm(best) => arm(*best).take(most).collect(),
-            Ladder::Arm64(variants) => variants
-                .iter()
-                .map(|variant| with("arm64", variant.clone()))
+            Ladder::Amd64Other => [self.wanted.clone(), with("386", none)].into_iter().take(most).collect(),
+            Ladder::Arm(best) => arm(best).take(most).collect(),
+            Ladder::Arm64 { nine, eight } => nine
+                .into_iter()
+                .flat_map(|minor| arm64(9, minor))
+                .chain(arm64(8, eight))
                 .chain(arm(ARM_OF_ARM64))
                 .take(most)
                 .collect(),
@@ -144,37 +163,34 @@ impl Matcher {
     }
 }
 
-/// The place of `arm/vNUMBER` on the ladder that starts at `best`.
-fn arm(architecture: &str, number: Option<u64>, best: u64) -> Option<u64> {
-    let number = number.filter(|number| architecture == "arm" && *number >= ARM_OLDEST)?;
-    best.checked_sub(number)
+/// N of `vN`, in its one right spelling.
+fn version(variant: &str) -> Option<u64> {
+    let digits = variant.strip_prefix('v')?;
+    if digits.starts_with(['0', '+']) { None } else { digits.parse().ok() }
 }
 
-/// The variants of arm64 that `wanted` runs, best first; `None` for a variant that nobody knows.
-fn arm64(wanted: &str) -> Option<Vec<String>> {
-    const NEWEST_8: u64 = 9;
-    const NEWEST_9: u64 = 7;
-    let eight = |newest: u64| {
-        (0..=newest)
-            .rev()
-            .map(|minor| if minor == 0 { String::new() } else { format!("v8.{minor}") })
-            .collect::<Vec<_>>()
-    };
-    let minor = |newest: u64| {
-        let minor = wanted.get(3..)?.parse::<u64>().ok()?;
-        (minor <= newest && wanted.get(3..) == Some(minor.to_string().as_str())).then_some(minor)
-    };
-    let nine = |newest: u64| {
-        let mut all: Vec<String> =
-            (0..=newest).rev().map(|minor| if minor == 0 { "v9".into() } else { format!("v9.{minor}") }).collect();
-        all.extend(eight((newest + 5).min(NEWEST_8)));
-        all
-    };
-    match wanted {
-        "" => Some(eight(0)),
-        "v9" => Some(nine(0)),
-        _ if wanted.starts_with("v8.") => minor(NEWEST_8).map(eight),
-        _ if wanted.starts_with("v9.") => minor(NEWEST_9).map(nine),
-        _ => None,
+/// The place of an arm on the ladder that starts at `best`.
+fn arm(architecture: &str, variant: &str, best: u64) -> Option<u64> {
+    let version = version(variant).filter(|version| architecture == "arm" && *version >= ARM_OLDEST)?;
+    best.checked_sub(version)
+}
+
+const ARM64_NEWEST_8: u64 = 9;
+const ARM64_NEWEST_9: u64 = 7;
+
+/// Major and minor version of a known arm64.
+fn arm64(variant: &str) -> Option<(u64, u64)> {
+    match variant {
+        "" => Some((8, 0)),
+        "v9" => Some((9, 0)),
+        _ => {
+            let (major, newest, minor) = match variant.split_at_checked(3)? {
+                ("v8.", minor) => (8, ARM64_NEWEST_8, minor),
+                ("v9.", minor) => (9, ARM64_NEWEST_9, minor),
+                _ => return None,
+            };
+            let [digit @ b'1'..=b'9'] = minor.as_bytes() else { return None };
+            Some((major, u64::from(digit - b'0'))).filter(|(_, minor)| *minor <= newest)
+        }
     }
 }

@@ -70,8 +70,9 @@ impl Platform {
             return "unknown".into();
         }
         let mut text = self.os.clone();
-        if long && (!self.os_version.is_empty() || !self.os_features.is_empty()) {
-            let mut features: Vec<&str> = self.os_features.iter().map(String::as_str).collect();
+        let mut features: Vec<&str> =
+            self.os_features.iter().map(String::as_str).filter(|feature| long && !feature.is_empty()).collect();
+        if long && (!self.os_version.is_empty() || !features.is_empty()) {
             features.sort_unstable();
             features.dedup();
             text.push('(');
@@ -91,11 +92,20 @@ impl Platform {
         text
     }
 
-    /// One spelling for what means the same; an absent operating system is the machine's.
+    /// One spelling for what means the same; an absent operating system is the machine's. Features are sorted, each once.
     #[must_use]
     pub fn normalized(&self, machine: &Platform) -> Platform {
         let (architecture, variant) = normalize::architecture(&self.architecture, &self.variant);
-        Platform { os: normalize::os(&self.os, machine), architecture, variant, ..self.clone() }
+        let mut os_features = self.os_features.clone();
+        os_features.sort_unstable();
+        os_features.dedup();
+        Platform {
+            os: normalize::os(&self.os, &machine.os).into_owned(),
+            architecture: architecture.into_owned(),
+            variant: variant.into_owned(),
+            os_version: self.os_version.clone(),
+            os_features,
+        }
     }
 
     /// `unknown/unknown`: what BuildKit writes for entries that are no images.

@@ -1,5 +1,6 @@
 //! From text to platform.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use super::{Platform, normalize};
@@ -38,42 +39,35 @@ pub(super) fn parse(text: &str, machine: &Platform) -> Result<Platform, InvalidP
             return fail("architecture and variant are letters, digits, `_`, `.` or `-`");
         }
     }
-    let platform = |os: String, (architecture, variant): (String, String)| Platform {
-        os,
-        architecture,
-        variant,
-        os_version: system.version.clone(),
-        os_features: system.features.clone(),
-    };
-    let os = normalize::os(system.name, machine);
+    let mut os = normalize::os(system.name, &machine.os);
     // In the short forms arm's v7, which everybody means, is left unsaid.
-    let unsaid = |(architecture, variant): (String, String)| match (architecture.as_str(), variant.as_str()) {
-        ("arm", "v7") => (architecture, String::new()),
-        _ => (architecture, variant),
+    let unsaid = |(architecture, variant): (Cow<'_, str>, Cow<'_, str>)| match (&*architecture, &*variant) {
+        ("arm", "v7") => (architecture.into_owned(), String::new()),
+        _ => (architecture.into_owned(), variant.into_owned()),
     };
-    Ok(match (second, third) {
-        (None, _) if SYSTEMS.contains(&os.as_str()) => {
+    let (architecture, variant) = match (second, third) {
+        (None, _) if SYSTEMS.contains(&&*os) => {
             let (architecture, variant) = unsaid(normalize::architecture(&machine.architecture, &machine.variant));
             // The machine's other variants are its own affair.
             let variant = if architecture == "arm" { variant } else { String::new() };
-            platform(os, (architecture, variant))
+            (architecture, variant)
         }
         (None, _) => {
             let (architecture, variant) = unsaid(normalize::architecture(first, ""));
             if !ARCHITECTURES.contains(&architecture.as_str()) {
                 return fail("it is neither a known operating system nor a known architecture; write os/arch");
             }
-            Platform { os: normalize::os("", machine), architecture, variant, ..Platform::default() }
+            os = normalize::os("", &machine.os);
+            (architecture, variant)
         }
-        (Some(architecture), None) => platform(os, unsaid(normalize::architecture(architecture, ""))),
-        (Some(architecture), Some(variant)) => {
-            let (architecture, mut variant) = normalize::architecture(architecture, variant);
-            if architecture == "arm64" && variant.is_empty() {
-                variant = "v8".into();
-            }
-            platform(os, (architecture, variant))
-        }
-    })
+        (Some(architecture), None) => unsaid(normalize::architecture(architecture, "")),
+        (Some(architecture), Some(variant)) => match normalize::architecture(architecture, variant) {
+            (architecture, none) if architecture == "arm64" && none.is_empty() => (architecture.into(), "v8".into()),
+            (architecture, variant) => (architecture.into(), variant.into()),
+        },
+    };
+    let System { version: os_version, features: os_features, .. } = system;
+    Ok(Platform { os: os.into(), architecture, variant, os_version, os_features })
 }
 
 /// `name[(version[+feature]…)]`.
@@ -94,7 +88,7 @@ impl<'a> System<'a> {
         }
         let mut options = options.map(|options| options.split('+')).into_iter().flatten();
         let version = decode(options.next().unwrap_or_default())?;
-        let features: Vec<String> = options.map(decode).collect::<Option<_>>()?;
+        let features = options.map(|text| decode(text).filter(|feature| !feature.is_empty())).collect::<Option<_>>()?;
         Some(System { name, version, features })
     }
 }

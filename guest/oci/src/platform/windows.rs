@@ -3,56 +3,51 @@
 use std::cmp::Ordering;
 
 /// The builds from which on newer systems run older images.
-const COMPATIBLE_SINCE: [u64; 2] = [20348, 26100];
+const COMPATIBLE_SINCE: [u16; 2] = [20348, 26100];
 
 /// A wanted `os.version`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(super) struct Wanted {
-    version: (u64, u64, u64),
-}
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Wanted(Option<Version>);
 
 impl Wanted {
     pub(super) fn new(text: &str) -> Self {
-        Wanted { version: read(text) }
+        // containerd cannot tell zeros from a version that does not parse.
+        Wanted(read(text).filter(|version| *version != (0, 0, 0)))
     }
 
-    /// Whether an image for `candidate` runs there. A wanted version that does not parse takes everything.
+    /// Whether an image for `candidate` runs there. A wanted version that does not parse takes everything; a candidate that
+    /// does not parse is taken by no other.
     pub(super) fn takes(self, candidate: &str) -> bool {
-        if self.version == (0, 0, 0) || candidate.is_empty() {
+        let Some((major, minor, wanted)) = self.0 else { return true };
+        if candidate.is_empty() {
             return true;
         }
-        let (wanted, candidate) = (self.version, read(candidate));
-        if (wanted.0, wanted.1) != (candidate.0, candidate.1) {
+        let Some((.., build)) = read(candidate).filter(|version| (version.0, version.1) == (major, minor)) else {
             return false;
-        }
+        };
         let [first, _] = COMPATIBLE_SINCE;
-        if wanted.2 < first {
-            return wanted.2 == candidate.2;
+        if wanted < first {
+            return wanted == build;
         }
-        let oldest = COMPATIBLE_SINCE.into_iter().rev().find(|&build| build < wanted.2).unwrap_or(first);
-        (oldest..=wanted.2).contains(&candidate.2)
+        let oldest = COMPATIBLE_SINCE.into_iter().rev().find(|&since| since < wanted).unwrap_or(first);
+        (oldest..=wanted).contains(&build)
     }
 }
 
-/// Major, minor and build; the fourth part does not count. Zeros where there are fewer than three parts.
-fn read(text: &str) -> (u64, u64, u64) {
-    let mut parts = text.split('.');
-    match (parts.next(), parts.next(), parts.next()) {
-        (Some(major), Some(minor), Some(build)) => {
-            let number = |part: &str| part.parse().unwrap_or(0);
-            (number(major), number(minor), number(build))
-        }
-        _ => (0, 0, 0),
-    }
+/// Major, minor and build.
+type Version = (u8, u8, u16);
+
+/// The fourth part does not count. Fewer than three, or numbers larger than Windows' own, are no version.
+fn read(text: &str) -> Option<Version> {
+    let mut parts = text.split('.').map(|part| part.bytes().all(|byte| byte.is_ascii_digit()).then_some(part));
+    let mut number = || parts.next().flatten();
+    Some((number()?.parse().ok()?, number()?.parse().ok()?, number()?.parse().ok()?))
 }
 
 /// Which of two versions is the newer: number by number, none lowest.
 pub(super) fn newer(left: &str, right: &str) -> Ordering {
-    let numbers = |text: &str| -> Vec<u64> {
-        match text.is_empty() {
-            true => Vec::new(),
-            false => text.split('.').map(|part| part.parse().unwrap_or(0)).collect(),
-        }
-    };
-    numbers(left).cmp(&numbers(right))
+    fn numbers(text: &str) -> impl Iterator<Item = u64> {
+        text.split('.').filter(|_| !text.is_empty()).map(|part| part.parse().unwrap_or(0))
+    }
+    numbers(left).cmp(numbers(right))
 }
