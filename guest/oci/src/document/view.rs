@@ -114,7 +114,7 @@ impl Index {
     /// Reads an index.
     ///
     /// # Errors
-    /// What is no JSON or no index. Ambiguity is [`check`]'s business, which the host does before it hands a document over.
+    /// What is no JSON or no index. Ambiguity is [`check()`]'s business, which the host does before it hands a document over.
     pub fn parse(bytes: &[u8]) -> Result<Self, Malformed> {
         serde_json::from_slice(bytes).map_err(|error| Malformed::json("index", &error))
     }
