@@ -67,6 +67,16 @@ impl Code {
             Code::Other => "other",
         }
     }
+
+    /// What a command line exits with when a failure has this cause.
+    pub fn exit_status(self) -> u8 {
+        match self {
+            Code::NotFound => 5,
+            Code::Denied => 4,
+            Code::Budget => 3,
+            _ => 1,
+        }
+    }
 }
 
 impl fmt::Display for Code {

@@ -12,10 +12,12 @@ pub mod memory;
 mod store;
 pub(crate) mod verify;
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures_util::stream::BoxStream;
-use portolan_oci::{Descriptor, Digest};
+use portolan_oci::{Descriptor, Digest, Reference};
 
 use crate::error::{Code, Error, Result};
 use crate::limits::Limits;
@@ -41,6 +43,12 @@ pub struct TagPage {
 /// Content in pieces. The last piece comes only if all of it was what the descriptor says; a stream that is dropped early
 /// has verified nothing.
 pub type ByteStream = BoxStream<'static, Result<Bytes>>;
+
+/// All repositories of all registries.
+pub trait Registries: Send + Sync {
+    /// The repository of `reference`, whose tag and digest do not matter. Nothing is asked of the network yet.
+    fn repository(&self, reference: &Reference) -> Arc<dyn Source>;
+}
 
 /// One repository of a registry, or one store.
 #[async_trait]

@@ -1,0 +1,110 @@
+//! Builds the bundled frontends and the bundled strategy, so that `cargo build` and `cargo install` just work.
+//!
+//! Each guest crate becomes a core module (wasm32-unknown-unknown, so that nothing but our contract can be imported) and
+//! then a component, which `src/engine/component.rs` includes. They are built into a target folder of their own: the
+//! workspace's is locked by the cargo that runs this script.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode};
+use std::{env, fs};
+
+const TARGET: &str = "wasm32-unknown-unknown";
+
+/// The crates under `guest/` that become components: `portolan-NAME`, into `NAME.wasm`.
+const GUESTS: [&str; 5] = ["resolve", "inspect", "layers", "explain", "strategy"];
+
+fn main() -> ExitCode {
+    match build() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(message) => {
+            for line in message.lines() {
+                println!("cargo::error={line}");
+            }
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn build() -> Result<(), String> {
+    let workspace = folder("CARGO_MANIFEST_DIR")?.join("..");
+    let out = folder("OUT_DIR")?;
+    for input in ["guest", "wit", "Cargo.toml", "Cargo.lock", "rust-toolchain.toml"] {
+        println!("cargo::rerun-if-changed={}", workspace.join(input).display());
+    }
+    println!("cargo::rerun-if-changed=build.rs");
+
+    target_is_installed()?;
+    let modules = compile(&workspace, &out.join("guests"))?;
+    for name in GUESTS {
+        let module = read(&modules.join(format!("portolan_{name}.wasm")))?;
+        let component = wit_component::ComponentEncoder::default()
+            .module(&module)
+            .and_then(|encoder| encoder.validate(true).encode())
+            .map_err(|error| format!("guest/{name} does not make a component: {error:#}"))?;
+        let file = out.join(format!("{name}.wasm"));
+        fs::write(&file, component).map_err(|error| format!("cannot write {}: {error}", file.display()))?;
+    }
+    Ok(())
+}
+
+/// The folder of the guests' core modules.
+fn compile(workspace: &Path, target_dir: &Path) -> Result<PathBuf, String> {
+    let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    cargo.current_dir(workspace).args(["build", "--release", "--lib", "--locked", "--target", TARGET]);
+    cargo.arg("--target-dir").arg(target_dir);
+    for name in GUESTS {
+        cargo.arg("--package").arg(format!("portolan-{name}"));
+    }
+    // What the outer build was told about the host's code (flags, wrappers such as clippy's, profiles) is not meant for
+    // guests: they come out the same whoever builds them.
+    for (name, _) in env::vars_os() {
+        let ours = name.to_str().is_some_and(|name| {
+            name.starts_with("CARGO_PROFILE_")
+                || name.starts_with("CARGO_BUILD_")
+                || name.starts_with("CARGO_TARGET_")
+                || name.ends_with("RUSTFLAGS")
+                || name.ends_with("_WRAPPER")
+        });
+        if ours {
+            cargo.env_remove(name);
+        }
+    }
+    cargo.envs([
+        ("CARGO_PROFILE_RELEASE_OPT_LEVEL", "3"),
+        ("CARGO_PROFILE_RELEASE_LTO", "true"),
+        ("CARGO_PROFILE_RELEASE_CODEGEN_UNITS", "1"),
+        ("CARGO_PROFILE_RELEASE_PANIC", "abort"),
+        ("CARGO_PROFILE_RELEASE_STRIP", "true"),
+    ]);
+    let output = cargo.output().map_err(|error| format!("cannot start cargo for the bundled guests: {error}"))?;
+    if !output.status.success() {
+        let log = String::from_utf8_lossy(&output.stderr);
+        return Err(format!("the bundled guests do not build ({})\n{log}", output.status));
+    }
+    Ok(target_dir.join(TARGET).join("release"))
+}
+
+/// Without the target rustc only says that it cannot find `core`.
+fn target_is_installed() -> Result<(), String> {
+    let rustc = env::var_os("RUSTC").unwrap_or_else(|| "rustc".into());
+    let output = Command::new(rustc)
+        .args(["--print", "target-libdir", "--target", TARGET])
+        .output()
+        .map_err(|error| format!("cannot start rustc: {error}"))?;
+    let folder = String::from_utf8_lossy(&output.stdout);
+    if output.status.success() && Path::new(folder.trim()).is_dir() {
+        return Ok(());
+    }
+    Err(format!(
+        "the Rust target {TARGET}, which the bundled frontends are built for, is not installed\n\
+         run `rustup toolchain install` in this folder: it installs what rust-toolchain.toml lists"
+    ))
+}
+
+fn folder(variable: &str) -> Result<PathBuf, String> {
+    env::var_os(variable).map(PathBuf::from).ok_or_else(|| format!("cargo did not set {variable}"))
+}
+
+fn read(file: &Path) -> Result<Vec<u8>, String> {
+    fs::read(file).map_err(|error| format!("cannot read {}: {error}", file.display()))
+}

@@ -1,0 +1,131 @@
+//! wasmtime's settings: what guests may use, how instances are allocated, where compiled code is kept.
+
+use std::fs::{self, DirBuilder};
+use std::path::{Path, PathBuf};
+
+use wasmtime::{
+    Cache, CacheConfig, Config, Engine, InstanceAllocationStrategy, PoolingAllocationConfig, WasmBacktraceDetails,
+};
+
+use super::LoadError;
+use crate::limits::Limits;
+
+/// A guest's stack. Recursion over a document's nesting fits in a fraction of it.
+pub(super) const STACK: usize = 512 << 10;
+/// The fiber that guest and host functions share: what is above [`STACK`] is the host's.
+const FIBER: usize = STACK + (512 << 10);
+/// Runs at a time with the pooling allocator; the next waits for one to end.
+pub(super) const POOL: u32 = 64;
+/// Memories, tables and core instances that one component may have in the pool: a frontend, its strategy, and what the
+/// encoder puts between them; guests made from scripting languages have a dozen and more.
+const PER_COMPONENT: u32 = 24;
+/// An instance keeps so much of its memory mapped for the next one; the rest goes back to the system.
+const RESIDENT: usize = 256 << 10;
+
+pub(super) fn engine(limits: &Limits, pooling: bool, cache_dir: Option<&Path>) -> Result<Engine, LoadError> {
+    let mut config = Config::new();
+    // Everything that no guest of ours needs is attack surface. Threads, GC and stack switching are not even compiled in.
+    config.wasm_component_model(true);
+    config.wasm_memory64(false);
+    config.wasm_multi_memory(true);
+    config.wasm_relaxed_simd(false);
+    config.wasm_tail_call(true);
+    config.concurrency_support(false);
+    config.epoch_interruption(true);
+    config.max_wasm_stack(STACK);
+    config.async_stack_size(FIBER);
+    config.wasm_backtrace_details(WasmBacktraceDetails::Disable);
+    config.wasm_backtrace_max_frames(None);
+    if pooling {
+        config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool(limits)));
+    }
+    match cache_dir.map(private) {
+        None => {}
+        Some(Ok(directory)) => {
+            let mut cache = CacheConfig::new();
+            cache.with_directory(directory);
+            config.cache(Some(Cache::new(cache).map_err(fault)?));
+        }
+        // Compiled code is code: where others can write to it, it is compiled again each time.
+        Some(Err(reason)) => tracing::warn!("compiled code is not kept: {reason}"),
+    }
+    Engine::new(&config).map_err(fault)
+}
+
+fn pool(limits: &Limits) -> PoolingAllocationConfig {
+    let mut pool = PoolingAllocationConfig::new();
+    let page = 64 << 10;
+    let memory = usize::try_from(limits.guest_memory).unwrap_or(usize::MAX).next_multiple_of(page);
+    pool.max_memory_size(memory)
+        .total_component_instances(POOL)
+        .total_core_instances(POOL * PER_COMPONENT)
+        .total_memories(POOL * 4)
+        .total_tables(POOL * PER_COMPONENT)
+        .total_stacks(POOL)
+        .max_core_instances_per_component(PER_COMPONENT)
+        .max_memories_per_component(4)
+        .max_tables_per_component(PER_COMPONENT)
+        .table_elements(64 << 10)
+        .max_component_instance_size(1 << 20)
+        .max_core_instance_size(1 << 20)
+        .linear_memory_keep_resident(RESIDENT)
+        .table_keep_resident(RESIDENT)
+        .async_stack_keep_resident(RESIDENT)
+        .max_unused_warm_slots(POOL);
+    pool
+}
+
+/// The folder for compiled code, which nobody but us may write to.
+fn private(cache_dir: &Path) -> Result<PathBuf, String> {
+    let folder = std::path::absolute(cache_dir.join("compiled")).map_err(|error| error.to_string())?;
+    let fail = |error: std::io::Error| format!("{}: {error}", folder.display());
+    fs::create_dir_all(cache_dir).map_err(fail)?;
+    let mut builder = DirBuilder::new();
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    match builder.create(&folder) {
+        Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => return Err(fail(error)),
+        _ => {}
+    }
+    let found = fs::symlink_metadata(&folder).map_err(fail)?;
+    if !found.is_dir() {
+        return Err(format!("{} is no folder", folder.display()));
+    }
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::MetadataExt as _;
+        let (owner, mode) = (found.uid(), found.mode());
+        if owner != rustix::process::geteuid().as_raw() || mode & 0o077 != 0 {
+            return Err(format!("{} is open to others (mode {:o}, owner {owner})", folder.display(), mode & 0o777));
+        }
+    }
+    Ok(folder)
+}
+
+fn fault(error: wasmtime::Error) -> LoadError {
+    LoadError::Engine(format!("{error:#}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[cfg(unix)]
+    #[test]
+    fn compiled_code_is_kept_where_only_we_can_write() {
+        use std::os::unix::fs::PermissionsExt as _;
+        let scratch = tempfile::tempdir().unwrap();
+        let folder = private(&scratch.path().join("new")).unwrap();
+        assert_eq!(fs::metadata(&folder).unwrap().permissions().mode() & 0o777, 0o700);
+        assert_eq!(private(&scratch.path().join("new")).unwrap(), folder);
+
+        fs::set_permissions(&folder, fs::Permissions::from_mode(0o770)).unwrap();
+        assert!(private(&scratch.path().join("new")).unwrap_err().contains("open to others"));
+
+        let elsewhere = scratch.path().join("elsewhere");
+        fs::create_dir_all(scratch.path().join("linked")).unwrap();
+        fs::create_dir(&elsewhere).unwrap();
+        std::os::unix::fs::symlink(&elsewhere, scratch.path().join("linked/compiled")).unwrap();
+        assert!(private(&scratch.path().join("linked")).unwrap_err().contains("is no folder"));
+    }
+}

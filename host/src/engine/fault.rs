@@ -1,0 +1,268 @@
+//! Why there is no frontend, or no answer; each with the exit status that a command line ends with.
+
+use std::fmt;
+
+use thiserror::Error as ThisError;
+
+use crate::error::Error;
+use crate::session::budget::Crossed;
+use crate::text;
+
+/// Why a component cannot be loaded, or a host not be built.
+#[derive(Debug, ThisError)]
+#[non_exhaustive]
+pub enum LoadError {
+    /// The file cannot be read.
+    #[error("cannot read {component}: {error}")]
+    Io {
+        /// Which.
+        component: String,
+        /// What the system said.
+        error: std::io::Error,
+    },
+    /// Neither binary nor textual WebAssembly.
+    #[error("{component} is no WebAssembly")]
+    NotWasm {
+        /// Which.
+        component: String,
+    },
+    /// WebAssembly as text.
+    #[error(
+        "{component} is WebAssembly in text form; a component in binary form is wanted (`wasm-tools parse` makes one)"
+    )]
+    Text {
+        /// Which.
+        component: String,
+    },
+    /// A core module.
+    #[error(
+        "{component} is a core WebAssembly module; a component is wanted (`cargo build --target wasm32-wasip2` makes one, \
+         `wasm-tools component new` turns a module into one)"
+    )]
+    CoreModule {
+        /// Which.
+        component: String,
+    },
+    /// Over [`Limits::component`](crate::Limits::component).
+    #[error("{component} is larger than the {limit} that a component may have")]
+    TooLarge {
+        /// Which.
+        component: String,
+        /// How much that is.
+        limit: String,
+    },
+    /// It exports something else.
+    #[error("{component} exports no `{interface}`, so it is no {wanted}{}", list("it exports", .exports))]
+    NoExport {
+        /// Which.
+        component: String,
+        /// What it was to be: a frontend, a strategy.
+        wanted: &'static str,
+        /// The interface that makes it one.
+        interface: &'static str,
+        /// What it does export.
+        exports: Vec<String>,
+    },
+    /// It wants what no world of ours has.
+    #[error("{component} imports {}, which no host gives{}", .imports.join(", "), "; a frontend may import `portolan:oci/*` and WASI 0.2")]
+    UnknownImports {
+        /// Which.
+        component: String,
+        /// Those that there are not.
+        imports: Vec<String>,
+    },
+    /// It was built against another version of the contract.
+    #[error(
+        "{component} was built for portolan:oci {theirs} and this host speaks portolan:oci {ours}{}",
+        .detail.as_ref().map(|detail| format!(": {detail}")).unwrap_or_default()
+    )]
+    VersionSkew {
+        /// Which.
+        component: String,
+        /// The version that it names.
+        theirs: String,
+        /// The one in this host.
+        ours: &'static str,
+        /// Where they disagree.
+        detail: Option<String>,
+    },
+    /// It is malformed, or uses what is switched off here (threads, garbage collection, 64-bit memories).
+    #[error("{component} is a component that cannot be used: {reason}")]
+    Invalid {
+        /// Which.
+        component: String,
+        /// Why not.
+        reason: String,
+    },
+    /// The engine itself does not start.
+    #[error("the WebAssembly engine does not start: {0}")]
+    Engine(String),
+}
+
+impl LoadError {
+    /// The exit status of a command line.
+    pub fn status(&self) -> u8 {
+        match self {
+            LoadError::Io { error, .. } if error.kind() == std::io::ErrorKind::NotFound => 5,
+            _ => 1,
+        }
+    }
+}
+
+fn list(head: &str, items: &[String]) -> String {
+    match items {
+        [] => String::new(),
+        items => format!(" ({head} {})", items.join(", ")),
+    }
+}
+
+/// What a frontend says where it has no answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Failure {
+    /// What was tried, on what, what came back.
+    pub message: String,
+    /// What to try.
+    pub hint: Option<String>,
+    /// The error behind it.
+    pub cause: Option<Cause>,
+}
+
+/// An error as it crosses the boundary: `code` is an open list.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Cause {
+    /// As [`Code::as_str`](crate::Code::as_str) has it.
+    pub code: String,
+    /// For a person.
+    pub message: String,
+    /// Seconds.
+    pub retry_after: Option<u32>,
+}
+
+/// Why a run has no answer. `frontend` is the name and version of a foreign frontend, and absent for a bundled one.
+///
+/// Its text comes from a guest: `Display` escapes control characters.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum RunError {
+    /// The frontend says so.
+    Failed {
+        /// Who.
+        frontend: Option<String>,
+        /// What it says.
+        failure: Box<Failure>,
+    },
+    /// The frontend crashed.
+    Trapped {
+        /// Who.
+        frontend: Option<String>,
+        /// The panic's message where it logged one, else the trap.
+        message: String,
+    },
+    /// The frontend crossed a limit.
+    Limit {
+        /// Who.
+        frontend: Option<String>,
+        /// Which.
+        crossed: Crossed,
+    },
+    /// The frontend answered what the contract does not allow.
+    Broken {
+        /// Who.
+        frontend: Option<String>,
+        /// What.
+        message: String,
+    },
+    /// The content that the frontend answered with cannot be had.
+    Content {
+        /// Who.
+        frontend: Option<String>,
+        /// Why.
+        error: Error,
+    },
+    /// The frontend cannot be loaded.
+    Load(LoadError),
+    /// The host cannot do this.
+    Unsupported(String),
+}
+
+impl RunError {
+    /// The exit status of a command line.
+    pub fn status(&self) -> u8 {
+        match self {
+            RunError::Failed { failure, .. } => match failure.cause.as_ref().map(|cause| cause.code.as_str()) {
+                Some("not-found") => 5,
+                Some("denied") => 4,
+                Some("budget") => 3,
+                _ => 1,
+            },
+            RunError::Trapped { .. } | RunError::Limit { .. } => 3,
+            RunError::Content { error, .. } => error.code().exit_status(),
+            RunError::Load(error) => error.status(),
+            RunError::Broken { .. } | RunError::Unsupported(_) => 1,
+        }
+    }
+
+    /// What to try.
+    pub fn hint(&self) -> Option<&str> {
+        match self {
+            RunError::Failed { failure, .. } => failure.hint.as_deref(),
+            RunError::Limit { crossed, .. } => Some(crossed.hint()),
+            RunError::Content { error, .. } => error.hint(),
+            RunError::Trapped { .. } => Some("this is a fault of the frontend; tell its author"),
+            RunError::Broken { .. } | RunError::Load(_) | RunError::Unsupported(_) => None,
+        }
+    }
+
+    fn frontend(&self) -> Option<&str> {
+        match self {
+            RunError::Failed { frontend, .. }
+            | RunError::Trapped { frontend, .. }
+            | RunError::Limit { frontend, .. }
+            | RunError::Broken { frontend, .. }
+            | RunError::Content { frontend, .. } => frontend.as_deref(),
+            RunError::Load(_) | RunError::Unsupported(_) => None,
+        }
+    }
+}
+
+impl fmt::Display for RunError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(frontend) = self.frontend() {
+            write!(f, "{}: ", text::line(frontend))?;
+        }
+        match self {
+            RunError::Failed { failure, .. } => f.write_str(&text::block(&failure.message)),
+            RunError::Trapped { message, .. } => write!(f, "the frontend trapped: {}", text::block(message)),
+            RunError::Limit { crossed, .. } => write!(f, "the frontend was stopped: {crossed}"),
+            RunError::Broken { message, .. } => write!(f, "the frontend broke the contract: {}", text::block(message)),
+            RunError::Content { error, .. } => f.write_str(&text::block(&error.to_string())),
+            RunError::Load(error) => f.write_str(&text::block(&error.to_string())),
+            RunError::Unsupported(message) => f.write_str(message),
+        }
+    }
+}
+
+impl std::error::Error for RunError {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cause_decides_the_status() {
+        for (code, status) in [("not-found", 5), ("denied", 4), ("budget", 3), ("forbidden", 1), ("Denied", 1), ("", 1)]
+        {
+            let cause = Some(Cause { code: code.into(), message: String::new(), retry_after: None });
+            let failure = Box::new(Failure { message: "m".into(), hint: None, cause });
+            assert_eq!(RunError::Failed { frontend: None, failure }.status(), status, "{code}");
+        }
+    }
+
+    #[test]
+    fn texts_are_prefixed_and_escaped() {
+        let failure = Box::new(Failure { message: "no\u{1b}[2J\nreally".into(), hint: None, cause: None });
+        let foreign = RunError::Failed { frontend: Some("x\u{7} 1.0".into()), failure: failure.clone() };
+        assert_eq!(foreign.to_string(), "x\\u{7} 1.0: no\\u{1b}[2J\nreally");
+        assert_eq!(RunError::Failed { frontend: None, failure }.to_string(), "no\\u{1b}[2J\nreally");
+    }
+}

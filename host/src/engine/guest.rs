@@ -1,0 +1,204 @@
+//! One guest at work: its store with limits and clock, and what its end means.
+
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::OwnedSemaphorePermit;
+use wasmtime::{Store, StoreContextMut, Trap, UpdateDeadline};
+
+use super::Host;
+use super::config::STACK;
+use super::fault::{Cause, Failure, RunError};
+use super::load::Loaded;
+use super::run::{Answer, Body, Run, Stats};
+use super::ticker::Running;
+use crate::bindings::{frontend as wire, types};
+use crate::session::budget::Crossed;
+use crate::session::{Session, Setup, checked};
+use crate::text;
+
+/// A frontend's failure is for a person to read: longer texts are cut.
+const MESSAGE: usize = 64 << 10;
+
+pub(super) struct Guest {
+    pub(super) store: Store<Session>,
+    pub(super) loaded: Arc<Loaded>,
+    wall_clock: Option<Duration>,
+    // Given back after the store: the clock beats and the place is taken for as long as it lives.
+    _running: Running,
+    _place: Option<OwnedSemaphorePermit>,
+}
+
+impl Guest {
+    /// A store for `run`, which waits for a place where the pool is full.
+    pub(super) async fn new(host: &Host, run: Run) -> Result<Self, RunError> {
+        let Run { frontend, stores, grants, wall_clock, limits, .. } = run;
+        if !host.is(&frontend.host) {
+            return Err(RunError::Unsupported("the frontend was loaded by another host".into()));
+        }
+        let place = host.place().await;
+        let limits = limits.unwrap_or_else(|| host.limits());
+        let wall_clock = wall_clock.unwrap_or(match frontend.loaded.bundled {
+            Some(_) => None,
+            None => limits.wall_clock,
+        });
+        // What a guest hands over is copied before anyone can look at it, so this bounds the copy; what one call may carry
+        // is checked in the session.
+        let carried = limits.call_arguments.max(limits.response);
+        let session =
+            Session::new(Setup { limits, grants, stores, registries: host.registries(), platform: host.platform() });
+        let mut store = Store::new(frontend.loaded.pre.engine(), session);
+        store.limiter(|session| &mut session.memory);
+        store.set_hostcall_fuel(usize::try_from(carried).unwrap_or(usize::MAX));
+        store.set_epoch_deadline(1);
+        store.epoch_deadline_callback(beat);
+        store.data().meter.enter();
+        Ok(Guest { store, loaded: frontend.loaded, wall_clock, _running: host.running(), _place: place })
+    }
+
+    pub(super) fn wall_clock(&self) -> Option<Duration> {
+        self.wall_clock
+    }
+
+    /// The clock stops; a trap is told for what it was.
+    pub(super) fn ended<T>(&mut self, outcome: wasmtime::Result<T>) -> Result<T, RunError> {
+        let session = self.store.data_mut();
+        session.meter.leave();
+        session.log.flush();
+        outcome.map_err(|error| self.trapped(&error))
+    }
+
+    pub(super) async fn answer(&mut self, response: wire::Response) -> Result<Answer, RunError> {
+        let wire::Response { status, media_type, body, metadata } = response;
+        if !(status == 0 || (6..=63).contains(&status)) {
+            return Err(self.broken(format!("it answered with the status {status}, which is neither 0 nor 6 to 63")));
+        }
+        let beside: usize = metadata.iter().map(|(name, value)| name.len() + value.len()).sum();
+        let size = beside
+            + media_type.len()
+            + match &body {
+                wire::Body::Text(text) => text.len(),
+                wire::Body::Bytes(bytes) => bytes.len(),
+                wire::Body::Content((repository, _)) => repository.len(),
+            };
+        let limits = self.store.data().limits();
+        if size as u64 > limits.response {
+            let crossed = Crossed::response(limits);
+            return Err(self.crossed(crossed));
+        }
+        let body = match body {
+            wire::Body::Text(text) => Body::Text(text),
+            wire::Body::Bytes(bytes) => Body::Bytes(bytes),
+            wire::Body::Content((repository, descriptor)) => self.content(&repository, descriptor).await?,
+        };
+        Ok(Answer { status, media_type, body, metadata, stats: self.stats() })
+    }
+
+    async fn content(&mut self, repository: &str, descriptor: types::Descriptor) -> Result<Body, RunError> {
+        let source = self.store.data_mut().source(repository);
+        let opened = match source.and_then(|source| Ok((checked(descriptor, repository)?, source))) {
+            Ok((descriptor, source)) => match source.open(&descriptor).await {
+                Ok(stream) => Ok(Body::Content { descriptor: Box::new(descriptor), stream }),
+                Err(error) => Err(error),
+            },
+            Err(error) => Err(error),
+        };
+        opened.map_err(|error| RunError::Content { frontend: self.name(), error })
+    }
+
+    pub(super) fn failed(&self, failure: types::Failure) -> RunError {
+        let types::Failure { message, hint, cause } = failure;
+        let cut = |text: String| text::at_most(&text, MESSAGE).to_owned();
+        let ours = |cause: &types::Error| self.store.data().hint_for(&cause.message).map(str::to_owned);
+        let hint = hint.map(cut).or_else(|| cause.as_ref().and_then(ours));
+        let cause = cause.map(|cause| Cause {
+            code: cut(cause.code),
+            message: cut(cause.message),
+            retry_after: cause.retry_after,
+        });
+        RunError::Failed { frontend: self.name(), failure: Box::new(Failure { message: cut(message), hint, cause }) }
+    }
+
+    pub(super) fn broken(&self, message: String) -> RunError {
+        RunError::Broken { frontend: self.name(), message }
+    }
+
+    fn crossed(&self, crossed: Crossed) -> RunError {
+        RunError::Limit { frontend: self.name(), crossed }
+    }
+
+    fn trapped(&self, error: &wasmtime::Error) -> RunError {
+        if let Some(crossed) = error.downcast_ref::<Crossed>() {
+            return self.crossed(crossed.clone());
+        }
+        let session = self.store.data();
+        match error.downcast_ref::<Trap>() {
+            Some(Trap::StackOverflow) => return self.crossed(Crossed::stack(STACK)),
+            // A panic, if anything was said.
+            Some(Trap::UnreachableCodeReached) => {
+                if let Some(words) = session.log.last_words() {
+                    return RunError::Trapped { frontend: self.name(), message: words };
+                }
+            }
+            _ => {}
+        }
+        let root = error.root_cause().to_string();
+        // wasmtime has no public type for this one.
+        if root.contains("hostcall fuel") || root.contains("too much data") {
+            return self.crossed(Crossed::response(session.limits()));
+        }
+        RunError::Trapped { frontend: self.name(), message: root }
+    }
+
+    /// Name and version of a foreign frontend, as far as they are known.
+    pub(super) fn name(&self) -> Option<String> {
+        if self.loaded.bundled.is_some() {
+            return None;
+        }
+        match self.loaded.info.get() {
+            Some(info) => Some(format!("{} {}", info.name, info.version)),
+            None => Some(self.loaded.label.clone()),
+        }
+    }
+
+    fn stats(&self) -> Stats {
+        let session = self.store.data();
+        Stats {
+            elapsed: session.meter.elapsed(),
+            cpu: session.meter.used(),
+            memory: session.memory.used(),
+            host_calls: session.host_calls(),
+            documents: session.documents(),
+        }
+    }
+}
+
+/// Waits no longer than the wall clock says. The guest gives way at every beat, so this is looked at then.
+pub(super) async fn within<T>(
+    limit: Option<Duration>,
+    call: impl Future<Output = wasmtime::Result<T>>,
+) -> wasmtime::Result<T> {
+    match limit {
+        None => call.await,
+        Some(limit) => {
+            tokio::time::timeout(limit, call).await.unwrap_or_else(|_| Err(Crossed::wall_clock(limit).into()))
+        }
+    }
+}
+
+/// At a beat of the ticker: a guest that computed for too long ends, any other lets other tasks have the thread and goes
+/// on. The clock knows what the guest computed itself, so a beat that comes after a slow host call costs it nothing.
+fn beat(context: StoreContextMut<'_, Session>) -> wasmtime::Result<UpdateDeadline> {
+    let session = context.data();
+    if session.meter.used() >= session.limits().guest_cpu {
+        return Err(Crossed::cpu(session.limits()).into());
+    }
+    let meter = Arc::clone(&session.meter);
+    meter.leave();
+    let pause = async move {
+        tokio::task::yield_now().await;
+        meter.enter();
+    };
+    Ok(UpdateDeadline::YieldCustom(1, Box::pin(pause)))
+}

@@ -1,0 +1,171 @@
+//! The typed question of build hosts (BuildKit's ResolveImageConfig, with index and manifest beside the config), in one
+//! call: no arguments, no JSON.
+
+use std::sync::Arc;
+
+use portolan_oci::{Descriptor, Location};
+
+use super::fault::RunError;
+use super::guest::{Guest, within};
+use super::run::Run;
+use super::{Bundled, Component, Frontend, Host};
+use crate::bindings::image_resolver as wire;
+use crate::session::checked;
+use crate::session::grants::Grants;
+use crate::source::Source;
+
+/// What is asked. The repository of its reference is granted; nothing else is.
+#[derive(Clone)]
+pub struct ImageQuery {
+    reference: String,
+    platform: Option<String>,
+    parts: wire::Parts,
+    options: Vec<(String, String)>,
+    stores: Vec<(String, Arc<dyn Source>)>,
+    resolver: Option<Frontend>,
+}
+
+impl ImageQuery {
+    /// `[docker://|oci://]NAME[:TAG][@DIGEST]` or `oci-layout://STORE…`; for the host's platform.
+    pub fn new(reference: impl Into<String>) -> Self {
+        ImageQuery {
+            reference: reference.into(),
+            platform: None,
+            parts: wire::Parts::empty(),
+            options: Vec::new(),
+            stores: Vec::new(),
+            resolver: None,
+        }
+    }
+
+    /// `os[(version+features)]/arch[/variant]`.
+    #[must_use]
+    pub fn platform(mut self, platform: impl Into<String>) -> Self {
+        self.platform = Some(platform.into());
+        self
+    }
+
+    /// The index's bytes are wanted, not only its descriptor.
+    #[must_use]
+    pub fn with_index(mut self) -> Self {
+        self.parts |= wire::Parts::INDEX;
+        self
+    }
+
+    /// The manifest's bytes are wanted.
+    #[must_use]
+    pub fn with_manifest(mut self) -> Self {
+        self.parts |= wire::Parts::MANIFEST;
+        self
+    }
+
+    /// The config's bytes are wanted.
+    #[must_use]
+    pub fn with_config(mut self) -> Self {
+        self.parts |= wire::Parts::CONFIG;
+        self
+    }
+
+    /// An option, such as `mode` or `expect-digest`.
+    #[must_use]
+    pub fn option(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
+        self.options.push((name.into(), value.into()));
+        self
+    }
+
+    /// A store that the reference may name.
+    #[must_use]
+    pub fn store(mut self, name: impl Into<String>, source: Arc<dyn Source>) -> Self {
+        self.stores.push((name.into(), source));
+        self
+    }
+
+    /// Another frontend than the bundled one; it must export `image-resolver`.
+    #[must_use]
+    pub fn resolver(mut self, frontend: &Frontend) -> Self {
+        self.resolver = Some(frontend.clone());
+        self
+    }
+}
+
+/// A document: what it is, and its bytes where they were asked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Content {
+    /// What it is.
+    pub descriptor: Descriptor,
+    /// As stored.
+    pub bytes: Option<Vec<u8>>,
+}
+
+/// The image for a platform.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Image {
+    /// Where it lives.
+    pub repository: String,
+    /// What was chosen.
+    pub platform: String,
+    /// Absent where the reference points straight at a manifest.
+    pub index: Option<Content>,
+    /// Of the platform.
+    pub manifest: Content,
+    /// Of the platform.
+    pub config: Content,
+    /// All that the image is there for.
+    pub platforms: Vec<String>,
+}
+
+impl Host {
+    /// Resolves an image in one call.
+    ///
+    /// # Errors
+    /// See [`RunError`].
+    pub async fn resolve_image(&self, query: ImageQuery) -> Result<Image, RunError> {
+        let ImageQuery { reference, platform, parts, options, stores, resolver } = query;
+        let frontend = match resolver {
+            Some(frontend) => frontend,
+            None => self.load(Component::Bundled(Bundled::Resolve)).await.map_err(RunError::Load)?,
+        };
+        let mut run = Run::new(&frontend);
+        // What does not parse grants nothing, and the frontend says why it does not.
+        if let Ok(location) = Location::parse(&reference) {
+            run = run.grants(Grants::new().pull_reference(&location));
+        }
+        for (name, source) in stores {
+            run = run.store(name, source);
+        }
+        let mut guest = Guest::new(self, run).await?;
+        let Some(resolver) = frontend.loaded.resolver.as_ref() else {
+            return Err(guest.broken("it exports no `portolan:oci/image-resolver`".into()));
+        };
+        let query = wire::Query { reference, platform, parts, options };
+        let wall_clock = guest.wall_clock();
+        let image = within(wall_clock, async {
+            let instance = guest.loaded.pre.instantiate_async(&mut guest.store).await?;
+            let resolver = resolver.load(&mut guest.store, &instance)?;
+            resolver.call_resolve_image(&mut guest.store, &query).await
+        })
+        .await;
+        match guest.ended(image)? {
+            Ok(image) => Image::taken(image).map_err(|error| RunError::Content { frontend: guest.name(), error }),
+            Err(failure) => Err(guest.failed(failure)),
+        }
+    }
+}
+
+impl Image {
+    fn taken(image: wire::Image) -> crate::Result<Self> {
+        let wire::Image { repository, platform, index, manifest, config, platforms } = image;
+        let content = |content: wire::Content| {
+            let wire::Content { descriptor, bytes } = content;
+            Ok(Content { descriptor: checked(descriptor, &repository)?, bytes })
+        };
+        Ok(Image {
+            platform,
+            index: index.map(content).transpose()?,
+            manifest: content(manifest)?,
+            config: content(config)?,
+            platforms,
+            repository: repository.clone(),
+        })
+    }
+}

@@ -1,0 +1,113 @@
+//! From a component's bytes to a frontend that is ready to run: what it imports and exports is looked at, the strategy is
+//! plugged in, machine code is made, imports are resolved once.
+
+use std::sync::{Arc, OnceLock};
+
+use portolan_oci::Digest;
+use wasmtime::component::{Component as Code, InstancePre, Linker};
+
+use super::compose::compose;
+use super::describe::Info;
+use super::shape::Shape;
+use super::{Bundled, Host, LoadError, wasi};
+use crate::bindings::{frontend, image_resolver};
+use crate::session::Session;
+
+/// The version of the contract in `wit/`.
+pub(super) const CONTRACT: &str = "0.1.0";
+pub(super) const FRONTEND: &str = "portolan:oci/frontend";
+pub(super) const STRATEGY: &str = "portolan:oci/strategy";
+const IMAGE_RESOLVER: &str = "portolan:oci/image-resolver";
+
+/// A frontend that was loaded: cheap to clone, to be run any number of times, side by side too.
+#[derive(Clone)]
+pub struct Frontend {
+    pub(super) host: Host,
+    pub(super) loaded: Arc<Loaded>,
+}
+
+pub(super) struct Loaded {
+    /// What to call it until it has told its name.
+    pub(super) label: String,
+    /// `None` where somebody else wrote it.
+    pub(super) bundled: Option<Bundled>,
+    pub(super) pre: InstancePre<Session>,
+    pub(super) frontend: frontend::GuestIndices,
+    pub(super) resolver: Option<image_resolver::GuestIndices>,
+    pub(super) info: OnceLock<Arc<Info>>,
+    digest: OnceLock<Digest>,
+}
+
+impl std::fmt::Debug for Frontend {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Frontend").field("label", &self.loaded.label).finish_non_exhaustive()
+    }
+}
+
+impl Frontend {
+    /// The digest of the component as it was given, without the strategy.
+    pub fn digest(&self) -> Digest {
+        let bytes = || self.loaded.bundled.map_or(&[][..], Bundled::bytes);
+        self.loaded.digest.get_or_init(|| Digest::sha256(bytes())).clone()
+    }
+
+    /// What it can ask the host for, with its strategy: the interfaces that it imports.
+    pub fn imports(&self) -> Vec<String> {
+        let component = self.loaded.pre.component();
+        component.component_type().imports(component.engine()).map(|(name, _)| name.to_owned()).collect()
+    }
+
+    /// Whether it answers [`Host::resolve_image`](crate::Host::resolve_image).
+    pub fn resolves_images(&self) -> bool {
+        self.loaded.resolver.is_some()
+    }
+}
+
+/// What is to be loaded.
+pub(super) struct Given {
+    pub(super) label: String,
+    pub(super) bundled: Option<Bundled>,
+    pub(super) digest: Option<Digest>,
+    pub(super) bytes: Vec<u8>,
+}
+
+impl Given {
+    /// Checks it, composes it, compiles it: work for a thread that may be busy for a while.
+    pub(super) fn load(self, linker: &Linker<Session>, strategy: &[u8]) -> Result<Loaded, LoadError> {
+        let Given { label, bundled, digest, bytes } = self;
+        let invalid = |reason: String| LoadError::Invalid { component: label.clone(), reason };
+        let shape = Shape::of(&bytes).map_err(&invalid)?;
+        shape.check(&label, "frontend", FRONTEND)?;
+
+        let composed = match shape.imports(STRATEGY) {
+            true => compose(&bytes, strategy).map_err(|error| shape.skewed(&label, format!("{error:#}")))?,
+            false => bytes,
+        };
+        let code = Code::new(linker.engine(), &composed).map_err(|error| invalid(format!("{error:#}")))?;
+        let pre = prepare(linker, &code).map_err(|error| shape.skewed(&label, format!("{error:#}")))?;
+        let skewed = |error: wasmtime::Error| shape.skewed(&label, format!("{error:#}"));
+        Ok(Loaded {
+            frontend: frontend::GuestIndices::new(&pre).map_err(skewed)?,
+            resolver: match shape.exports(IMAGE_RESOLVER) {
+                true => Some(image_resolver::GuestIndices::new(&pre).map_err(skewed)?),
+                false => None,
+            },
+            pre,
+            bundled,
+            info: OnceLock::new(),
+            digest: digest.map(OnceLock::from).unwrap_or_default(),
+            label,
+        })
+    }
+}
+
+/// Resolves the imports; WASI only for those who import it.
+fn prepare(linker: &Linker<Session>, code: &Code) -> wasmtime::Result<InstancePre<Session>> {
+    let imports_wasi = code.component_type().imports(linker.engine()).any(|(name, _)| wasi::is_wasi(name));
+    if !imports_wasi {
+        return linker.instantiate_pre(code);
+    }
+    let mut linker = linker.clone();
+    wasi::add_to_linker(&mut linker, code)?;
+    linker.instantiate_pre(code)
+}

@@ -1,0 +1,276 @@
+//! Plug-ins: loading, composing, compiling and running them, on wasmtime.
+//!
+//! A [`Host`] has one engine, one linker and the frontends that it loaded, each compiled and linked once. A [`Run`] has one
+//! store, which dies with it: a trap poisons no more than that. What a guest asks for goes to its session.
+//!
+//! ```no_run
+//! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+//! use portolan::{Bundled, Component, Grants, Host, Run};
+//!
+//! let host = Host::builder().build()?;
+//! let layers = host.load(Component::Bundled(Bundled::Layers)).await?;
+//! let run = Run::new(&layers)
+//!     .argument("ref", "registry.example/team/app:1")
+//!     .argument("last", "true")
+//!     .grants(Grants::new().pull("registry.example/team/app")?);
+//! let answer = host.run(run).await?;
+//! println!("{:?}", answer.body);
+//! # Ok(())
+//! # }
+//! ```
+
+mod component;
+mod compose;
+mod config;
+mod describe;
+mod fault;
+mod guest;
+mod image;
+mod load;
+mod run;
+mod shape;
+mod ticker;
+pub(crate) mod wasi;
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use portolan_oci::Digest;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use wasmtime::component::{HasSelf, Linker};
+
+pub use component::{Bundled, Component};
+pub use describe::{Info, Kind, Parameter};
+pub use fault::{Cause, Failure, LoadError, RunError};
+pub use image::{Content, Image, ImageQuery};
+pub use load::Frontend;
+pub use run::{Answer, Body, Run, Stats};
+
+use crate::bindings::{blobs, discovery, fetcher, host, pusher, resolver, types};
+use crate::limits::Limits;
+use crate::session::Session;
+use crate::source::Registries;
+use load::{Given, Loaded, STRATEGY};
+use shape::Shape;
+use ticker::{Running, Ticker};
+
+/// Runs frontends. Cheap to clone; nothing in it is global.
+#[derive(Clone)]
+pub struct Host(Arc<Inner>);
+
+struct Inner {
+    linker: Linker<Session>,
+    ticker: Ticker,
+    limits: Arc<Limits>,
+    registries: Option<Arc<dyn Registries>>,
+    platform: Arc<str>,
+    strategy: Vec<u8>,
+    /// Places in the pool, where there is one.
+    places: Option<Arc<Semaphore>>,
+    loaded: Mutex<HashMap<Key, Arc<Loaded>>>,
+}
+
+#[derive(Clone, PartialEq, Eq, Hash)]
+enum Key {
+    Bundled(Bundled),
+    Foreign(Digest),
+}
+
+/// Makes a [`Host`].
+#[derive(Default)]
+pub struct HostBuilder {
+    registries: Option<Arc<dyn Registries>>,
+    strategy: Option<Result<Vec<u8>, LoadError>>,
+    strategy_label: String,
+    cache_dir: Option<PathBuf>,
+    limits: Limits,
+    pooling: bool,
+    platform: Option<String>,
+}
+
+impl HostBuilder {
+    /// How registries are reached; without this they are not.
+    #[must_use]
+    pub fn registry(mut self, registries: impl Registries + 'static) -> Self {
+        self.registries = Some(Arc::new(registries));
+        self
+    }
+
+    /// Another strategy than the bundled one, for every frontend that this host loads.
+    #[must_use]
+    pub fn strategy(mut self, component: Component<'_>) -> Self {
+        self.strategy_label = component.label();
+        self.strategy = Some(component.read(&self.limits));
+        self
+    }
+
+    /// Where compiled code is kept from one process to the next: in a folder of its own below this one, which only we may
+    /// read. Without this it is not kept.
+    #[must_use]
+    pub fn cache_dir(mut self, folder: impl Into<PathBuf>) -> Self {
+        self.cache_dir = Some(folder.into());
+        self
+    }
+
+    /// Other limits than [`Limits::default`].
+    #[must_use]
+    pub fn limits(mut self, limits: Limits) -> Self {
+        self.limits = limits;
+        self
+    }
+
+    /// Keep a pool of instances: for hosts that run many, at the price of address space. So many as fit run at a time, and
+    /// further runs wait.
+    #[must_use]
+    pub fn pooling(mut self, pooling: bool) -> Self {
+        self.pooling = pooling;
+        self
+    }
+
+    /// The machine that results are for, `os/arch[/variant]`; without this it is this one.
+    #[must_use]
+    pub fn platform(mut self, platform: impl Into<String>) -> Self {
+        self.platform = Some(platform.into());
+        self
+    }
+
+    /// Starts the engine.
+    ///
+    /// # Errors
+    /// A strategy that is none; an engine that does not start.
+    pub fn build(self) -> Result<Host, LoadError> {
+        let strategy = match self.strategy {
+            None => Bundled::Strategy.bytes().to_vec(),
+            Some(strategy) => {
+                let strategy = strategy?;
+                let invalid = |reason| LoadError::Invalid { component: self.strategy_label.clone(), reason };
+                Shape::of(&strategy).map_err(invalid)?.check(&self.strategy_label, "strategy", STRATEGY)?;
+                strategy
+            }
+        };
+        let engine = config::engine(&self.limits, self.pooling, self.cache_dir.as_deref())?;
+        let fault = |error: wasmtime::Error| LoadError::Engine(format!("{error:#}"));
+        Ok(Host(Arc::new(Inner {
+            linker: linker(&engine).map_err(fault)?,
+            ticker: Ticker::start(&engine).map_err(|error| LoadError::Engine(error.to_string()))?,
+            limits: Arc::new(self.limits),
+            registries: self.registries,
+            platform: self.platform.unwrap_or_else(machine).into(),
+            strategy,
+            places: self.pooling.then(|| Arc::new(Semaphore::new(config::POOL as usize))),
+            loaded: Mutex::default(),
+        })))
+    }
+}
+
+fn linker(engine: &wasmtime::Engine) -> wasmtime::Result<Linker<Session>> {
+    let mut linker = Linker::new(engine);
+    types::add_to_linker::<_, HasSelf<_>>(&mut linker, |session| session)?;
+    host::add_to_linker::<_, HasSelf<_>>(&mut linker, |session| session)?;
+    resolver::add_to_linker::<_, HasSelf<_>>(&mut linker, |session| session)?;
+    fetcher::add_to_linker::<_, HasSelf<_>>(&mut linker, |session| session)?;
+    blobs::add_to_linker::<_, HasSelf<_>>(&mut linker, |session| session)?;
+    discovery::add_to_linker::<_, HasSelf<_>>(&mut linker, |session| session)?;
+    pusher::add_to_linker::<_, HasSelf<_>>(&mut linker, |session| session)?;
+    Ok(linker)
+}
+
+impl Host {
+    /// With what there is without asking: no registries, the bundled strategy, no cache on disk.
+    pub fn builder() -> HostBuilder {
+        HostBuilder::default()
+    }
+
+    /// Checks a component, plugs the strategy in, compiles it; once for each, so that loading it again costs next to
+    /// nothing.
+    ///
+    /// # Errors
+    /// See [`LoadError`].
+    ///
+    /// # Panics
+    /// Outside of a tokio runtime.
+    pub async fn load(&self, component: Component<'_>) -> Result<Frontend, LoadError> {
+        let label = component.label();
+        let (key, bundled, bytes) = match component {
+            Component::Bundled(bundled) => (Key::Bundled(bundled), Some(bundled), None),
+            _ => {
+                let bytes = component.read(&self.0.limits)?;
+                (Key::Foreign(Digest::sha256(&bytes)), None, Some(bytes))
+            }
+        };
+        let found = self.0.loaded.lock().unwrap_or_else(PoisonError::into_inner).get(&key).cloned();
+        if let Some(loaded) = found {
+            return Ok(Frontend { host: self.clone(), loaded });
+        }
+        let given = Given {
+            label: label.clone(),
+            bundled,
+            digest: match &key {
+                Key::Foreign(digest) => Some(digest.clone()),
+                Key::Bundled(_) => None,
+            },
+            bytes: bytes.unwrap_or_else(|| bundled.map_or_else(Vec::new, |bundled| bundled.bytes().to_vec())),
+        };
+        let inner = Arc::clone(&self.0);
+        let work = tokio::task::spawn_blocking(move || given.load(&inner.linker, &inner.strategy));
+        // A panic in there is a fault in a parser, met by a malformed component.
+        let loaded = work.await.unwrap_or_else(|error| {
+            Err(LoadError::Invalid { component: label, reason: format!("reading it failed: {error}") })
+        })?;
+        let loaded = Arc::new(loaded);
+        self.0.loaded.lock().unwrap_or_else(PoisonError::into_inner).insert(key, Arc::clone(&loaded));
+        Ok(Frontend { host: self.clone(), loaded })
+    }
+
+    fn is(&self, other: &Host) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+
+    fn limits(&self) -> Arc<Limits> {
+        Arc::clone(&self.0.limits)
+    }
+
+    fn registries(&self) -> Option<Arc<dyn Registries>> {
+        self.0.registries.clone()
+    }
+
+    fn platform(&self) -> Arc<str> {
+        Arc::clone(&self.0.platform)
+    }
+
+    fn running(&self) -> Running {
+        self.0.ticker.run()
+    }
+
+    async fn place(&self) -> Option<OwnedSemaphorePermit> {
+        match &self.0.places {
+            // It is never closed.
+            Some(places) => Arc::clone(places).acquire_owned().await.ok(),
+            None => None,
+        }
+    }
+}
+
+impl std::fmt::Debug for Host {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Host").field("platform", &self.0.platform).finish_non_exhaustive()
+    }
+}
+
+/// This machine, as image configs name it.
+fn machine() -> String {
+    let os = match std::env::consts::OS {
+        "macos" => "darwin",
+        os => os,
+    };
+    let architecture = match std::env::consts::ARCH {
+        "x86_64" => "amd64",
+        "x86" => "386",
+        "aarch64" => "arm64",
+        "powerpc64" if cfg!(target_endian = "little") => "ppc64le",
+        "loongarch64" => "loong64",
+        architecture => architecture,
+    };
+    format!("{os}/{architecture}")
+}

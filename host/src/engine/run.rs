@@ -1,0 +1,185 @@
+//! A run as its caller sees it: what is asked, what may be touched, what came back.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use portolan_oci::{Descriptor, Location};
+
+use super::Host;
+use super::describe::Info;
+use super::fault::RunError;
+use super::guest::{Guest, within};
+use super::load::Frontend;
+use crate::bindings::frontend as wire;
+use crate::limits::Limits;
+use crate::session::Bound;
+use crate::session::grants::Grants;
+use crate::source::{ByteStream, Source};
+
+/// What a frontend is to be asked, and what it may touch for that.
+#[derive(Clone)]
+pub struct Run {
+    pub(super) frontend: Frontend,
+    pub(super) arguments: Vec<(String, String)>,
+    pub(super) stores: Vec<Bound>,
+    pub(super) grants: Grants,
+    pub(super) wall_clock: Option<Option<Duration>>,
+    pub(super) limits: Option<Arc<Limits>>,
+}
+
+impl Run {
+    /// Without arguments, stores or grants.
+    pub fn new(frontend: &Frontend) -> Self {
+        Run {
+            frontend: frontend.clone(),
+            arguments: Vec::new(),
+            stores: Vec::new(),
+            grants: Grants::new(),
+            wall_clock: None,
+            limits: None,
+        }
+    }
+
+    /// One more argument, in the order in which the frontend gets them. `format` and `mode` are arguments too. An argument
+    /// grants nothing.
+    #[must_use]
+    pub fn argument(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
+        self.arguments.push((name.into(), value.into()));
+        self
+    }
+
+    /// A store that the run may read under `name`, which is percent-encoded as in `oci-layout://NAME`.
+    #[must_use]
+    pub fn store(mut self, name: impl Into<String>, source: Arc<dyn Source>) -> Self {
+        let scheme = match Location::parse(&source.repository()) {
+            Ok(Location::Store(store)) => Some(store.scheme),
+            _ => None,
+        };
+        self.stores.push(Bound { name: name.into(), scheme, source });
+        self
+    }
+
+    /// The repositories that the run may touch; none without this.
+    #[must_use]
+    pub fn grants(mut self, grants: Grants) -> Self {
+        self.grants = grants;
+        self
+    }
+
+    /// How long the run may take, waiting included; `None` is without end. Without this it is the limits' for a foreign
+    /// frontend, and without end for a bundled one.
+    #[must_use]
+    pub fn wall_clock(mut self, limit: Option<Duration>) -> Self {
+        self.wall_clock = Some(limit);
+        self
+    }
+
+    /// Other limits than the host's. With the pooling allocator memory is bounded by the host's as well.
+    #[must_use]
+    pub fn limits(mut self, limits: Limits) -> Self {
+        self.limits = Some(Arc::new(limits));
+        self
+    }
+}
+
+/// What a frontend answered.
+#[derive(Debug)]
+pub struct Answer {
+    /// 0, or what a command line should exit with (6 to 63) although there is an answer.
+    pub status: u8,
+    /// Of the body, as the frontend says.
+    pub media_type: String,
+    /// The document. Text from a guest: escape it with [`text::block`](crate::text::block) before a terminal shows it.
+    pub body: Body,
+    /// Facts for the caller, such as `image.digest`.
+    pub metadata: Vec<(String, String)>,
+    /// What the run used up.
+    pub stats: Stats,
+}
+
+/// A document.
+pub enum Body {
+    /// Text.
+    Text(String),
+    /// Bytes.
+    Bytes(Vec<u8>),
+    /// Content of a source, not read yet.
+    Content {
+        /// What it is.
+        descriptor: Box<Descriptor>,
+        /// Its bytes, verified while they come: the last piece comes only if all is what the descriptor says.
+        stream: ByteStream,
+    },
+}
+
+impl std::fmt::Debug for Body {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Body::Text(text) => f.debug_tuple("Text").field(text).finish(),
+            Body::Bytes(bytes) => f.debug_tuple("Bytes").field(&bytes.len()).finish(),
+            Body::Content { descriptor, .. } => f.debug_struct("Content").field("descriptor", descriptor).finish(),
+        }
+    }
+}
+
+/// What a run used up.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Stats {
+    /// From start to answer.
+    pub elapsed: Duration,
+    /// Of that, what the frontend computed.
+    pub cpu: Duration,
+    /// Bytes of linear memories and tables at the end.
+    pub memory: u64,
+    /// Calls to the host.
+    pub host_calls: u64,
+    /// Bytes of documents.
+    pub documents: u64,
+}
+
+impl Host {
+    /// Asks a frontend. Dropping the future ends the run.
+    ///
+    /// # Errors
+    /// See [`RunError`].
+    ///
+    /// # Panics
+    /// Outside of a tokio runtime with its time driver on, where the run has a wall clock.
+    pub async fn run(&self, mut run: Run) -> Result<Answer, RunError> {
+        let request = wire::Request { arguments: std::mem::take(&mut run.arguments) };
+        let mut guest = Guest::new(self, run).await?;
+        let wall_clock = guest.wall_clock();
+        let response = within(wall_clock, async {
+            let instance = guest.loaded.pre.instantiate_async(&mut guest.store).await?;
+            let frontend = guest.loaded.frontend.load(&mut guest.store, &instance)?;
+            frontend.call_solve(&mut guest.store, &request).await
+        })
+        .await;
+        match guest.ended(response)? {
+            Ok(response) => guest.answer(response).await,
+            Err(failure) => Err(guest.failed(failure)),
+        }
+    }
+}
+
+impl Frontend {
+    /// What it says of itself. It is asked once, and granted nothing for that.
+    ///
+    /// # Errors
+    /// See [`RunError`].
+    pub async fn describe(&self) -> Result<Arc<Info>, RunError> {
+        if let Some(info) = self.loaded.info.get() {
+            return Ok(Arc::clone(info));
+        }
+        let mut guest = Guest::new(&self.host, Run::new(self)).await?;
+        let wall_clock = guest.wall_clock();
+        let info = within(wall_clock, async {
+            let instance = guest.loaded.pre.instantiate_async(&mut guest.store).await?;
+            let frontend = guest.loaded.frontend.load(&mut guest.store, &instance)?;
+            frontend.call_describe(&mut guest.store).await
+        })
+        .await;
+        let info = Info::checked(guest.ended(info)?).map_err(|message| guest.broken(message))?;
+        Ok(Arc::clone(self.loaded.info.get_or_init(|| Arc::new(info))))
+    }
+}

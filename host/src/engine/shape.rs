@@ -1,0 +1,179 @@
+//! What a component imports and exports, by name, read before anything is compiled: enough to say clearly why it does not
+//! fit. Types are wasmtime's business.
+
+use wasmparser::{Parser, Payload};
+
+use super::LoadError;
+use super::load::CONTRACT;
+
+/// The interfaces of the contract that may be imported; `types` holds no function.
+const INTERFACES: [&str; 8] = ["types", "host", "resolver", "fetcher", "blobs", "discovery", "pusher", "strategy"];
+/// WASI 0.2, which is linked and denied.
+const WASI: [&str; 7] = ["cli", "clocks", "filesystem", "http", "io", "random", "sockets"];
+
+pub(super) struct Shape {
+    imports: Vec<String>,
+    exports: Vec<String>,
+}
+
+impl Shape {
+    pub(super) fn of(bytes: &[u8]) -> Result<Self, String> {
+        let mut shape = Shape { imports: Vec::new(), exports: Vec::new() };
+        let mut depth = 0_usize;
+        for payload in Parser::new(0).parse_all(bytes) {
+            match payload.map_err(|error| error.to_string())? {
+                Payload::ModuleSection { .. } | Payload::ComponentSection { .. } => depth += 1,
+                Payload::End(_) => depth = depth.saturating_sub(1),
+                Payload::ComponentImportSection(section) if depth == 0 => {
+                    for import in section {
+                        shape.imports.push(import.map_err(|error| error.to_string())?.name.name.to_owned());
+                    }
+                }
+                Payload::ComponentExportSection(section) if depth == 0 => {
+                    for export in section {
+                        shape.exports.push(export.map_err(|error| error.to_string())?.name.name.to_owned());
+                    }
+                }
+                _ => {}
+            }
+        }
+        Ok(shape)
+    }
+
+    /// Whether it imports `interface`, of whatever version.
+    pub(super) fn imports(&self, interface: &str) -> bool {
+        self.imports.iter().any(|name| split(name).0 == interface)
+    }
+
+    /// Whether it exports `interface`, of whatever version.
+    pub(super) fn exports(&self, interface: &str) -> bool {
+        self.exports.iter().any(|name| split(name).0 == interface)
+    }
+
+    /// That it is what it is `wanted` for, and asks for nothing that there is not.
+    pub(super) fn check(
+        &self,
+        component: &str,
+        wanted: &'static str,
+        interface: &'static str,
+    ) -> Result<(), LoadError> {
+        if !self.exports(interface) {
+            let (component, exports) = (component.to_owned(), self.exports.clone());
+            return Err(LoadError::NoExport { component, wanted, interface, exports });
+        }
+        let unknown: Vec<String> = self.imports.iter().filter(|name| !known(name)).cloned().collect();
+        if !unknown.is_empty() {
+            return Err(LoadError::UnknownImports { component: component.to_owned(), imports: unknown });
+        }
+        match self.versions().find(|version| track(version) != track(CONTRACT)) {
+            None => Ok(()),
+            Some(theirs) => Err(LoadError::VersionSkew {
+                component: component.to_owned(),
+                theirs: theirs.to_owned(),
+                ours: CONTRACT,
+                detail: None,
+            }),
+        }
+    }
+
+    /// The types did not meet, though the versions should.
+    pub(super) fn skewed(&self, component: &str, detail: String) -> LoadError {
+        match self.versions().next() {
+            Some(theirs) => LoadError::VersionSkew {
+                component: component.to_owned(),
+                theirs: theirs.to_owned(),
+                ours: CONTRACT,
+                detail: Some(detail),
+            },
+            None => LoadError::Invalid { component: component.to_owned(), reason: detail },
+        }
+    }
+
+    /// The versions of the contract that it names.
+    fn versions(&self) -> impl Iterator<Item = &str> {
+        let ours = self.imports.iter().chain(&self.exports).filter(|name| name.starts_with("portolan:oci/"));
+        ours.map(|name| split(name).1)
+    }
+}
+
+fn known(import: &str) -> bool {
+    let (interface, version) = split(import);
+    match interface.split_once('/') {
+        Some(("portolan:oci", interface)) => INTERFACES.contains(&interface),
+        Some((package, _)) => package
+            .strip_prefix("wasi:")
+            .is_some_and(|package| WASI.contains(&package) && track(version) == track("0.2.0")),
+        None => false,
+    }
+}
+
+fn split(name: &str) -> (&str, &str) {
+    name.split_once('@').unwrap_or((name, ""))
+}
+
+/// The part of a version within which everything fits: `0.1` of `0.1.3`, `1` of `1.2.0`. A pre-release fits only itself.
+fn track(version: &str) -> &str {
+    let parts = if version.starts_with("0.") { 2 } else { 1 };
+    match version.contains('-') {
+        true => version,
+        false => {
+            version.match_indices('.').nth(parts - 1).map_or(version, |(end, _)| version.get(..end).unwrap_or(version))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn versions_meet_on_their_track() {
+        for (version, on) in [
+            ("0.1.0", "0.1"),
+            ("0.1.17", "0.1"),
+            ("0.2.0", "0.2"),
+            ("1.2.3", "1"),
+            ("0.1.0-rc.1", "0.1.0-rc.1"),
+            ("", ""),
+        ] {
+            assert_eq!(track(version), on, "{version}");
+        }
+    }
+
+    #[test]
+    fn imports_that_some_world_has() {
+        for (import, there) in [
+            ("portolan:oci/host@0.1.0", true),
+            ("portolan:oci/strategy@0.1.9", true),
+            ("portolan:oci/frontend@0.1.0", false),
+            ("portolan:oci/teleport@0.1.0", false),
+            ("wasi:cli/environment@0.2.0", true),
+            ("wasi:io/streams@0.2.6", true),
+            ("wasi:io/streams@0.3.0", false),
+            ("wasi:nn/inference@0.2.0", false),
+            ("example:host/thing", false),
+            ("run", false),
+        ] {
+            assert_eq!(known(import), there, "{import}");
+        }
+    }
+
+    #[test]
+    fn reads_names_of_the_outermost_component_only() {
+        let bytes = wat::parse_str(
+            r#"(component
+                (import "portolan:oci/host@0.1.0" (instance))
+                (component (import "inner:only/x" (instance)))
+                (core module)
+                (instance $i)
+                (export "portolan:oci/frontend@0.1.0" (instance $i)))"#,
+        )
+        .unwrap();
+        let shape = Shape::of(&bytes).unwrap();
+        assert_eq!(
+            (shape.imports.as_slice(), shape.exports.as_slice()),
+            (&["portolan:oci/host@0.1.0".to_owned()][..], &["portolan:oci/frontend@0.1.0".to_owned()][..])
+        );
+        assert!(shape.check("x", "frontend", "portolan:oci/frontend").is_ok());
+    }
+}
