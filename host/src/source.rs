@@ -9,6 +9,7 @@ pub mod archive;
 mod blob;
 pub mod layout;
 pub mod memory;
+pub mod registry;
 mod store;
 pub(crate) mod verify;
 

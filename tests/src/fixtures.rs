@@ -15,8 +15,10 @@ pub fn layout(name: &str) -> PathBuf {
 
 /// All OCI layouts, by name.
 pub fn layouts() -> Vec<PathBuf> {
-    let mut layouts: Vec<PathBuf> =
-        fs::read_dir(folder().join("layouts")).expect("the fixtures").map(|entry| entry.expect("a fixture").path()).collect();
+    let mut layouts: Vec<PathBuf> = fs::read_dir(folder().join("layouts"))
+        .expect("the fixtures")
+        .map(|entry| entry.expect("a fixture").path())
+        .collect();
     layouts.sort();
     layouts
 }

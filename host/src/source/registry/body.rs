@@ -1,0 +1,129 @@
+//! Bodies: capped, hashed while they stream, and given up on when nothing comes.
+
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use futures_util::stream;
+use reqwest::Response;
+
+use super::queue::Place;
+use super::transport::{Fault, fault};
+use super::verify::Verifier;
+use crate::error::Result;
+use crate::source::ByteStream;
+
+/// Why a body was not read to its end.
+#[derive(Debug)]
+pub(super) enum Unread {
+    /// The connection broke or nothing came.
+    Fault(Fault),
+    /// More than the cap.
+    TooLarge,
+    /// Not what was asked for.
+    Differs(String),
+}
+
+/// Reads all of a body of at most `limit` bytes, which are checked by `verifier` if there is one.
+pub(super) async fn read(
+    mut response: Response,
+    limit: u64,
+    idle: Duration,
+    mut verifier: Option<Verifier>,
+) -> Result<Bytes, Unread> {
+    // The announced length is a reason to refuse, never to allocate.
+    if response.content_length().is_some_and(|length| length > limit) {
+        return Err(Unread::TooLarge);
+    }
+    let mut body = BytesMut::new();
+    while let Some(chunk) = next(&mut response, idle).await.map_err(Unread::Fault)? {
+        if let Some(verifier) = &mut verifier {
+            verifier.update(&chunk).map_err(Unread::Differs)?;
+        }
+        if (body.len() as u64).saturating_add(chunk.len() as u64) > limit {
+            return Err(Unread::TooLarge);
+        }
+        body.extend_from_slice(&chunk);
+    }
+    match verifier.map(Verifier::finish) {
+        Some(Err(message)) => Err(Unread::Differs(message)),
+        _ => Ok(body.freeze()),
+    }
+}
+
+/// The first bytes of a body, for an error message: whatever is wrong with it is not what the error is about.
+pub(super) async fn beginning(mut response: Response, limit: u64, idle: Duration) -> Bytes {
+    let mut body = BytesMut::new();
+    while let Ok(Some(chunk)) = next(&mut response, idle).await {
+        let room = usize::try_from(limit).unwrap_or(usize::MAX).saturating_sub(body.len());
+        body.extend_from_slice(chunk.get(..room).unwrap_or(&chunk));
+        if chunk.len() >= room {
+            break;
+        }
+    }
+    body.freeze()
+}
+
+/// Skips `offset` bytes and reads `length`; fewer if the body ends.
+pub(super) async fn part(mut response: Response, offset: u64, length: u64, idle: Duration) -> Result<Bytes, Unread> {
+    let (mut to_skip, mut part) = (offset, BytesMut::new());
+    while (part.len() as u64) < length {
+        let Some(mut chunk) = next(&mut response, idle).await.map_err(Unread::Fault)? else { break };
+        let skipped = chunk.len().min(usize::try_from(to_skip).unwrap_or(usize::MAX));
+        to_skip -= skipped as u64;
+        let wanted = usize::try_from(length - part.len() as u64).unwrap_or(usize::MAX);
+        let chunk = chunk.split_off(skipped);
+        part.extend_from_slice(chunk.get(..wanted).unwrap_or(&chunk));
+    }
+    Ok(part.freeze())
+}
+
+/// A body as a stream whose last piece comes only if all of it was right. It keeps its `place` at the registry.
+pub(super) fn verified(
+    response: Response,
+    verifier: Verifier,
+    idle: Duration,
+    place: Place,
+    explain: impl Fn(Unread) -> crate::Error + Send + 'static,
+) -> ByteStream {
+    struct State<E> {
+        response: Response,
+        verifier: Verifier,
+        /// The piece that waits for the one after it: only then it was not the last.
+        held: Option<Bytes>,
+        idle: Duration,
+        place: Place,
+        explain: E,
+    }
+    async fn step<E: Fn(Unread) -> crate::Error>(mut state: State<E>) -> Result<Option<(Bytes, Option<State<E>>)>> {
+        loop {
+            match next(&mut state.response, state.idle).await.map_err(|fault| (state.explain)(Unread::Fault(fault)))? {
+                Some(chunk) => {
+                    state.verifier.update(&chunk).map_err(|message| (state.explain)(Unread::Differs(message)))?;
+                    if let Some(piece) = state.held.replace(chunk) {
+                        return Ok(Some((piece, Some(state))));
+                    }
+                }
+                None => {
+                    let State { verifier, held, explain, place, .. } = state;
+                    drop(place);
+                    verifier.finish().map_err(|message| explain(Unread::Differs(message)))?;
+                    return Ok(held.map(|piece| (piece, None)));
+                }
+            }
+        }
+    }
+    let state = State { response, verifier, held: None, idle, place, explain };
+    Box::pin(stream::try_unfold(Some(state), |state| async {
+        match state {
+            Some(state) => step(state).await,
+            None => Ok(None),
+        }
+    }))
+}
+
+async fn next(response: &mut Response, idle: Duration) -> Result<Option<Bytes>, Fault> {
+    match tokio::time::timeout(idle, response.chunk()).await {
+        Ok(read) => read.map_err(fault),
+        Err(_) => Err(Fault::timed_out(idle, "more of the body")),
+    }
+}

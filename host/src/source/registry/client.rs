@@ -1,0 +1,313 @@
+//! The pipeline: one question to a registry, from admission to an answer that was read, checked and paid for.
+//!
+//! Every stage is a room of its own (`admission`, `queue`, `auth`, `transport`, `classify`, `retry`, `verify`); here is only
+//! the order they come in. What to ask, and what a 404 means, is the business of who asks.
+
+use std::sync::Arc;
+use std::time::{Instant, SystemTime};
+
+use bytes::Bytes;
+use portolan_oci::Digest;
+use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_ENCODING, HeaderMap, HeaderName, HeaderValue, LOCATION, RANGE};
+use reqwest::header::{RETRY_AFTER, WWW_AUTHENTICATE};
+use reqwest::{Method, Response};
+use url::Url;
+
+use super::Timing;
+use super::address::Reach;
+use super::admission::{self, Hop, Sender};
+use super::auth::{Auth, Grant};
+use super::body::{self, Unread};
+use super::classify::{Question, Verdict, refusal};
+use super::credentials::{Credential, Secret};
+use super::endpoint::Endpoint;
+use super::failed::{Failed, fault_error};
+use super::queue::{Line, Place, Queue};
+use super::retry::{Again, Cause, Tries, retry_after};
+use super::transport::Transport;
+use super::verify::Verifier;
+use super::{challenge, text};
+use crate::error::{Code, Error, Result};
+use crate::limits::Limits;
+
+/// What is to come of the body.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Take<'a> {
+    /// Nothing: a HEAD.
+    Head,
+    /// All of it, of at most `limit` bytes, and exactly `expect` if that is known.
+    All { limit: u64, expect: Option<(&'a Digest, Option<u64>)> },
+    /// The caller reads it.
+    Stream,
+}
+
+/// One question.
+#[derive(Debug, Clone)]
+pub(super) struct Ask<'a> {
+    pub operation: &'static str,
+    /// What the question is about, for the error.
+    pub subject: &'a str,
+    pub url: Url,
+    pub accept: Option<&'static str>,
+    /// First and last byte.
+    pub range: Option<(u64, u64)>,
+    pub take: Take<'a>,
+    pub line: Line,
+}
+
+/// An answer: what was asked for, or a refusal that another try does not change.
+pub(super) struct Answer {
+    pub status: u16,
+    pub headers: HeaderMap,
+    /// With [`Take::All`].
+    pub body: Bytes,
+    /// With [`Take::Stream`]; the place is kept until the body was read.
+    pub stream: Option<(Response, Place)>,
+    /// Who the registry took us for; `None` is anybody.
+    pub credential: Option<Arc<Credential>>,
+    host: String,
+    /// What a refusal said, cleaned.
+    said: String,
+}
+
+impl Answer {
+    /// Whether it is what was asked for.
+    pub(super) fn is_done(&self) -> bool {
+        Verdict::of(self.status) == Verdict::Done
+    }
+
+    /// A header's text.
+    pub(super) fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name)?.to_str().ok()
+    }
+
+    /// The error of a refusal.
+    pub(super) fn refusal(&self, endpoint: &Endpoint, operation: &'static str, subject: &str) -> Error {
+        let question = Question { operation, subject, domain: &endpoint.domain, anonymous: self.credential.is_none() };
+        refusal(question, &self.host, self.status, &self.said)
+    }
+
+    /// An answer that breaks the specification.
+    pub(super) fn malformed(&self, operation: &'static str, subject: &str, detail: impl Into<String>) -> Error {
+        Error::new(Code::Malformed, operation, subject, detail).with_host(&self.host).with_status(self.status)
+    }
+}
+
+/// Rounds of 401 and a new answer to it in one try: a known token that is stale, and a scope that turns out to be wider.
+const ROUNDS: usize = 3;
+
+/// What asks registries: connections, places, credentials, and the clock they run by.
+#[derive(Debug)]
+pub(super) struct Client {
+    pub auth: Auth,
+    transport: Arc<Transport>,
+    queue: Queue,
+    timing: Timing,
+    pub limits: Limits,
+}
+
+impl Client {
+    pub(super) fn new(auth: Auth, transport: Arc<Transport>, timing: Timing, limits: Limits) -> Client {
+        Client { auth, transport, queue: Queue::default(), timing, limits }
+    }
+
+    /// Asks until there is an answer, or no more tries.
+    pub(super) async fn exchange(&self, endpoint: &Endpoint, ask: &Ask<'_>) -> Result<Answer> {
+        let mut tries = Tries::new(&self.timing);
+        loop {
+            match self.once(endpoint, ask).await {
+                Ok(answer) => return Ok(answer),
+                Err(Failed { again: Some(again), error }) => {
+                    if !tries.wait(again).await {
+                        return Err(error);
+                    }
+                }
+                Err(failed) => return Err(failed.error),
+            }
+        }
+    }
+
+    /// One try: through redirects and challenges to an answer.
+    async fn once(&self, endpoint: &Endpoint, ask: &Ask<'_>) -> Result<Answer, Failed> {
+        let place = self.queue.enter(endpoint.base().origin(), ask.line).await;
+        let mut hop = admission::start(ask.url.clone());
+        let mut grant = self.auth.known(endpoint);
+        let mut reach = Reach::Public;
+        let (mut redirects, mut rounds) = (0, 0);
+        loop {
+            let turn = Turn { client: self, endpoint, ask, host: text::authority(&hop.url), grant: grant.as_deref() };
+            let response = turn.send(&hop).await?;
+            if hop.url.origin() == endpoint.base().origin() {
+                reach = self.transport.reach(&hop.url, &response);
+            }
+            let sender = Sender { base: endpoint.base(), reach };
+            match Verdict::of(response.status().as_u16()) {
+                Verdict::Redirect => {
+                    redirects += 1;
+                    if redirects > self.limits.redirects {
+                        return Err(turn.malformed(&response, "it redirects without end").into());
+                    }
+                    let location = response.headers().get(LOCATION).and_then(|value| value.to_str().ok());
+                    let next = admission::redirect(&sender, &hop.url, location);
+                    hop = next.map_err(|refused| turn.malformed(&response, refused.detail).with_rule(refused.rule))?;
+                }
+                Verdict::Unauthorized if hop.own && rounds < ROUNDS => {
+                    rounds += 1;
+                    let headers = response.headers().get_all(WWW_AUTHENTICATE);
+                    let challenges = challenge::parse(headers.iter().filter_map(|value| value.to_str().ok()));
+                    if let Some(refused) = &grant {
+                        self.auth.refused(endpoint, refused);
+                    }
+                    // Reading the rest lets the connection be used again.
+                    let refusal = turn.take(response, None).await?;
+                    let answered = self.auth.answer(endpoint, &sender, &challenges, turn.question()).await?;
+                    match answered {
+                        Some(new) if !is_same(&new, grant.as_deref()) => grant = Some(new),
+                        _ => return Ok(refusal),
+                    }
+                }
+                _ => return turn.take(response, place).await,
+            }
+        }
+    }
+}
+
+/// The same header again would be refused again.
+fn is_same(new: &Grant, old: Option<&Grant>) -> bool {
+    old.is_some_and(|old| old.header == new.header)
+}
+
+/// One request within a try.
+struct Turn<'a> {
+    client: &'a Client,
+    endpoint: &'a Endpoint,
+    ask: &'a Ask<'a>,
+    host: String,
+    grant: Option<&'a Grant>,
+}
+
+impl Turn<'_> {
+    fn question(&self) -> Question<'_> {
+        Question {
+            operation: self.ask.operation,
+            subject: self.ask.subject,
+            domain: &self.endpoint.domain,
+            anonymous: self.credential().is_none(),
+        }
+    }
+
+    fn credential(&self) -> Option<&Arc<Credential>> {
+        self.grant.and_then(|grant| grant.credential.as_ref())
+    }
+
+    async fn send(&self, hop: &Hop) -> Result<Response, Failed> {
+        let mut headers = HeaderMap::new();
+        headers.extend(self.ask.accept.map(|accept| (ACCEPT, HeaderValue::from_static(accept))));
+        // Credentials belong to the registry's own origin.
+        headers.extend(self.grant.filter(|_| hop.own).map(|grant| (AUTHORIZATION, grant.header.clone())));
+        if let Some((first, last)) = self.ask.range {
+            headers.extend(HeaderValue::try_from(format!("bytes={first}-{last}")).ok().map(|value| (RANGE, value)));
+        }
+        let method = if matches!(self.ask.take, Take::Head) { Method::HEAD } else { Method::GET };
+        let started = Instant::now();
+        let sent = self.client.transport.send(hop, &method, headers, None).await;
+        let status = sent.as_ref().map(|response| response.status().as_u16()).ok();
+        tracing::debug!(%method, url = text::url(&hop.url), status, took = ?started.elapsed(), "asked");
+        sent.map_err(|fault| Failed::of(fault, self.question(), &self.host))
+    }
+
+    /// Reads what was asked for, or what a refusal says.
+    async fn take(&self, response: Response, place: Place) -> Result<Answer, Failed> {
+        let (status, headers) = (response.status().as_u16(), response.headers().clone());
+        let mut answer = Answer {
+            status,
+            headers,
+            body: Bytes::new(),
+            stream: None,
+            credential: self.credential().cloned(),
+            host: self.host.clone(),
+            said: String::new(),
+        };
+        match (Verdict::of(status), self.ask.take) {
+            (Verdict::Done, Take::Head) => {}
+            (Verdict::Done, Take::Stream) => answer.stream = Some((response, place)),
+            (Verdict::Done, Take::All { limit, expect }) => {
+                let verifier = expect.and_then(|(digest, size)| Verifier::new(digest, size));
+                answer.body = self.read(response, limit, verifier).await?;
+            }
+            (verdict, _) => {
+                let limits = &self.client.limits;
+                let body = body::beginning(response, limits.control_body, self.client.timing.idle).await;
+                let secrets: Vec<&str> =
+                    self.grant.iter().flat_map(|grant| &grant.secrets).map(Secret::reveal).collect();
+                answer.said = text::body(&body, &secrets);
+                if verdict == Verdict::Busy {
+                    return Err(self.busy(&answer));
+                }
+            }
+        }
+        Ok(answer)
+    }
+
+    async fn read(&self, response: Response, limit: u64, verifier: Option<Verifier>) -> Result<Bytes, Failed> {
+        let timing = &self.client.timing;
+        let encoding = response.headers().get(CONTENT_ENCODING).cloned();
+        let read = body::read(response, limit, timing.idle, verifier);
+        match tokio::time::timeout(timing.document, read).await {
+            Ok(Ok(body)) => Ok(body),
+            Ok(Err(Unread::Fault(fault))) => Err(Failed::of(fault, self.question(), &self.host)),
+            Ok(Err(unread)) => {
+                let Ask { operation, subject, .. } = *self.ask;
+                Err(unread_error(unread, operation, subject, &self.host, encoding.as_ref(), limit).into())
+            }
+            Err(_) => {
+                let detail = format!("the document did not come within {:?}", timing.document);
+                let error = Error::new(Code::Unavailable, self.ask.operation, self.ask.subject, detail);
+                Err(error.with_host(&self.host).retryable().into())
+            }
+        }
+    }
+
+    fn busy(&self, answer: &Answer) -> Failed {
+        let asked = answer.headers.get(RETRY_AFTER).and_then(|value| value.to_str().ok());
+        let asked = asked.and_then(|value| retry_after(value, SystemTime::now()));
+        let mut error = answer.refusal(self.endpoint, self.ask.operation, self.ask.subject);
+        if let Some(asked) = asked {
+            error = error.with_retry_after(u32::try_from(asked.as_secs()).unwrap_or(u32::MAX));
+        }
+        Failed { error, again: Some(Again { cause: Cause::Busy, asked }) }
+    }
+
+    fn malformed(&self, response: &Response, detail: impl Into<String>) -> Error {
+        Error::new(Code::Malformed, self.ask.operation, self.ask.subject, detail)
+            .with_host(&self.host)
+            .with_status(response.status().as_u16())
+    }
+}
+
+/// The error of a body that is not what was asked for. Nothing is ever decoded: the digest is that of the bytes as they
+/// come, so an encoding shows as a mismatch, and the error says why.
+pub(super) fn unread_error(
+    unread: Unread,
+    operation: &'static str,
+    subject: &str,
+    host: &str,
+    encoding: Option<&HeaderValue>,
+    limit: u64,
+) -> Error {
+    let error = |code, detail: String| Error::new(code, operation, subject, detail).with_host(host);
+    match unread {
+        Unread::Fault(fault) => fault_error(fault, operation, subject, host),
+        Unread::TooLarge => error(Code::TooLarge, format!("the answer is larger than {limit} bytes")),
+        Unread::Differs(detail) => match encoding.and_then(|value| value.to_str().ok()) {
+            Some(encoding) if !encoding.eq_ignore_ascii_case("identity") => {
+                let encoding = text::clean(encoding, &[]);
+                error(Code::DigestMismatch, format!("{detail} (it came with Content-Encoding {encoding}, unasked)"))
+            }
+            _ => error(Code::DigestMismatch, detail),
+        },
+    }
+}
+
+/// The names of headers that only registries know.
+pub(super) const DOCKER_CONTENT_DIGEST: HeaderName = HeaderName::from_static("docker-content-digest");

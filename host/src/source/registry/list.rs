@@ -1,0 +1,219 @@
+//! What else a repository holds: pages of tags, and what refers to a digest.
+
+use std::collections::HashSet;
+
+use bytes::Bytes;
+use portolan_oci::{Descriptor, Digest, document, media_type, reference};
+use reqwest::header::{CONTENT_TYPE, LINK};
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+use url::Url;
+
+use super::client::{Answer, Ask, Take};
+use super::queue::Line;
+use super::repository::{MANIFESTS, Repository};
+use super::{link, text};
+use crate::error::{Code, Error, Result};
+use crate::limits::Limits;
+use crate::source::{Source, TagPage};
+
+/// What we ask for in one page; a registry may send fewer, and a short page is not the last one.
+const PAGE: &str = "n=1000";
+
+const TAGS: &str = "list the tags of";
+const REFERRERS: &str = "list the referrers of";
+
+#[derive(Deserialize)]
+struct TagList {
+    /// Some registries write `null` for none.
+    tags: Option<Vec<String>>,
+}
+
+/// A page of tags. The cursor is the number of the page and the query that the registry's `Link` had: never a URL, so that
+/// whoever hands it back can lead us to no other list.
+pub(super) async fn tags(repository: &Repository, next: Option<&str>) -> Result<TagPage> {
+    let (endpoint, limits) = (repository.endpoint(TAGS)?, &repository.shared.client.limits);
+    let subject = repository.repository();
+    let error = |code, detail: String| Error::new(code, TAGS, subject.as_str(), detail);
+    let (page, query) = cursor(next).ok_or_else(|| error(Code::Other, "the cursor is none of ours".to_owned()))?;
+    if page >= limits.tag_pages {
+        return Err(error(Code::TooLarge, format!("it has more than {} pages of tags", limits.tag_pages)));
+    }
+    let mut url = endpoint.url("tags/list");
+    url.set_query(Some(query));
+    let answer =
+        repository.ask(endpoint, &question(TAGS, &subject, url.clone(), "application/json", limits.document)).await?;
+    if !answer.is_done() {
+        return Err(answer.refusal(endpoint, TAGS, &subject));
+    }
+    let list: TagList = serde_json::from_slice(&answer.body)
+        .map_err(|error| answer.malformed(TAGS, &subject, format!("it sent no list of tags: {error}")))?;
+    let following = link::next(&url, links(&answer)).map_err(|detail| answer.malformed(TAGS, &subject, detail))?;
+
+    let mut seen = HashSet::new();
+    let mut tags = Vec::new();
+    for tag in list.tags.unwrap_or_default() {
+        if !reference::is_tag(&tag) {
+            // Nobody can ask for it; the others are none the worse for it.
+            tracing::warn!(repository = subject, tag = text::clean(&tag, &[]), "the registry lists what is no tag");
+        } else if seen.insert(tag.clone()) {
+            tags.push(tag);
+        }
+    }
+    Ok(TagPage { tags, next: following.map(|query| format!("{} {query}", page + 1)) })
+}
+
+fn cursor(next: Option<&str>) -> Option<(usize, &str)> {
+    let Some(next) = next else { return Some((0, PAGE)) };
+    let (page, query) = next.split_once(' ')?;
+    Some((page.parse().ok()?, query))
+}
+
+#[derive(Deserialize)]
+struct Listed<'a> {
+    #[serde(borrow)]
+    manifests: Vec<&'a RawValue>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Referrers<'a> {
+    schema_version: u8,
+    media_type: &'static str,
+    manifests: &'a [Box<RawValue>],
+}
+
+/// An index of what refers to `digest` (distribution-spec, "Listing Referrers"). Entries come as the registry wrote them.
+pub(super) async fn referrers(
+    repository: &Repository,
+    digest: &Digest,
+    artifact_type: Option<&str>,
+    limits: &Limits,
+) -> Result<Bytes> {
+    let endpoint = repository.endpoint(REFERRERS)?;
+    let subject = format!("{}@{digest}", repository.repository());
+    let mut found = Found { artifact_type, limits, seen: HashSet::new(), entries: Vec::new(), bytes: 0 };
+    let mut url = endpoint.url(&format!("referrers/{digest}"));
+    if let Some(artifact_type) = artifact_type {
+        url.query_pairs_mut().append_pair("artifactType", artifact_type);
+    }
+    for page in 0.. {
+        let ask = question(REFERRERS, &subject, url.clone(), media_type::OCI_INDEX, limits.document);
+        let answer = repository.ask(endpoint, &ask).await?;
+        if page == 0 && answer.status == 404 {
+            return by_tag(repository, digest, found, &subject).await;
+        }
+        if !answer.is_done() {
+            return Err(answer.refusal(endpoint, REFERRERS, &subject));
+        }
+        found.add(&answer, &subject)?;
+        let following = link::next(&url, links(&answer));
+        match following.map_err(|detail| answer.malformed(REFERRERS, &subject, detail))? {
+            None => break,
+            Some(_) if page + 1 >= limits.tag_pages => {
+                let detail = format!("it has more than {} pages of referrers", limits.tag_pages);
+                return Err(Error::new(Code::TooLarge, REFERRERS, subject, detail));
+            }
+            Some(query) => url.set_query(Some(&query)),
+        }
+    }
+    found.index(&subject)
+}
+
+/// Where a registry keeps no referrers, who pushes keeps them under a tag made of the digest ("Referrers Tag Schema").
+async fn by_tag(repository: &Repository, digest: &Digest, mut found: Found<'_>, subject: &str) -> Result<Bytes> {
+    let endpoint = repository.endpoint(REFERRERS)?;
+    let url = endpoint.url(&format!("manifests/{}", referrers_tag(digest)));
+    let answer = repository.ask(endpoint, &question(REFERRERS, subject, url, MANIFESTS, found.limits.document)).await?;
+    match answer.status {
+        404 => {}
+        _ if !answer.is_done() => return Err(answer.refusal(endpoint, REFERRERS, subject)),
+        _ => found.add(&answer, subject)?,
+    }
+    found.index(subject)
+}
+
+/// A tag has at most 128 characters, so the specification cuts long digests.
+fn referrers_tag(digest: &Digest) -> String {
+    format!("{}-{}", digest.algorithm_name(), digest.hex().get(..64).unwrap_or(digest.hex()))
+}
+
+struct Found<'a> {
+    artifact_type: Option<&'a str>,
+    limits: &'a Limits,
+    seen: HashSet<Digest>,
+    entries: Vec<Box<RawValue>>,
+    bytes: u64,
+}
+
+impl Found<'_> {
+    fn add(&mut self, answer: &Answer, subject: &str) -> Result<()> {
+        let malformed = |detail: String| answer.malformed(REFERRERS, subject, detail);
+        let said = media_type::essence(answer.header(CONTENT_TYPE.as_str()).unwrap_or_default());
+        let said = if said.is_empty() || said == "application/json" { media_type::OCI_INDEX } else { &said };
+        if !media_type::is_index(said) {
+            return Err(malformed(format!("it is {said:?}, which is no index")));
+        }
+        document::check(said, &answer.body, self.limits.index_entries).map_err(|error| malformed(error.to_string()))?;
+        let listed: Listed<'_> = serde_json::from_slice(&answer.body).map_err(|error| malformed(error.to_string()))?;
+        self.bytes += answer.body.len() as u64;
+        for entry in listed.manifests {
+            let descriptor: Descriptor =
+                serde_json::from_str(entry.get()).map_err(|error| malformed(format!("an entry: {error}")))?;
+            // A registry may ignore the filter, and the tag never knew it.
+            let wanted = self.artifact_type.is_none_or(|wanted| descriptor.artifact_type.as_deref() == Some(wanted));
+            if wanted && self.seen.insert(descriptor.digest) {
+                self.entries.push(entry.to_owned());
+            }
+        }
+        if self.entries.len() > self.limits.referrers || self.bytes > self.limits.attestation {
+            let detail = format!("it has more than {} referrers", self.limits.referrers);
+            return Err(Error::new(Code::TooLarge, REFERRERS, subject, detail));
+        }
+        Ok(())
+    }
+
+    fn index(self, subject: &str) -> Result<Bytes> {
+        let index = Referrers { schema_version: 2, media_type: media_type::OCI_INDEX, manifests: &self.entries };
+        let bytes = serde_json::to_vec(&index);
+        bytes.map(Bytes::from).map_err(|error| Error::new(Code::Other, REFERRERS, subject, error.to_string()))
+    }
+}
+
+fn question<'a>(operation: &'static str, subject: &'a str, url: Url, accept: &'static str, limit: u64) -> Ask<'a> {
+    let take = Take::All { limit, expect: None };
+    Ask { operation, subject, url, accept: Some(accept), range: None, take, line: Line::Documents }
+}
+
+fn links(answer: &Answer) -> impl Iterator<Item = &str> {
+    answer.headers.get_all(LINK).iter().filter_map(|value| value.to_str().ok())
+}
+
+#[cfg(test)]
+mod tests {
+    use portolan_oci::Algorithm;
+
+    use super::*;
+
+    #[test]
+    fn cursors() {
+        for (next, expected) in [
+            (None, Some((0, "n=1000"))),
+            (Some("3 last=b&n=2"), Some((3, "last=b&n=2"))),
+            (Some("3 "), Some((3, ""))),
+            (Some(""), None),
+            (Some("https://evil.example/"), None),
+            (Some("-1 x"), None),
+        ] {
+            assert_eq!(cursor(next), expected, "{next:?}");
+        }
+    }
+
+    #[test]
+    fn referrers_tags_are_tags() {
+        for algorithm in [Algorithm::Sha256, Algorithm::Sha384, Algorithm::Sha512] {
+            let tag = referrers_tag(&Digest::of(algorithm, b"abc"));
+            assert!(reference::is_tag(&tag) && tag.starts_with(algorithm.as_str()), "{tag}");
+        }
+    }
+}

@@ -1,0 +1,66 @@
+//! How much one registry is asked at a time. Documents and blobs have a line each, so that a manifest does not wait
+//! behind layers.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+/// Which line a request stands in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) enum Line {
+    /// Manifests, configs, lists: small and many.
+    Documents,
+    /// Layers: large and few.
+    Blobs,
+}
+
+impl Line {
+    fn places(self) -> usize {
+        match self {
+            Line::Documents => 16,
+            Line::Blobs => 4,
+        }
+    }
+}
+
+/// A place at a registry, given back when it is dropped.
+pub(super) type Place = Option<OwnedSemaphorePermit>;
+
+type Lines = HashMap<(url::Origin, Line), Arc<Semaphore>>;
+
+/// The lines in front of all registries.
+#[derive(Debug, Default)]
+pub(super) struct Queue(Mutex<Lines>);
+
+impl Queue {
+    /// Waits for a place; first come, first served.
+    pub(super) async fn enter(&self, origin: url::Origin, line: Line) -> Place {
+        let semaphore = {
+            let mut lines = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+            Arc::clone(lines.entry((origin, line)).or_insert_with(|| Arc::new(Semaphore::new(line.places()))))
+        };
+        // A semaphore that is never closed always has a permit in the end.
+        semaphore.acquire_owned().await.ok()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::FutureExt;
+
+    use super::*;
+
+    #[test]
+    fn each_line_has_its_places() {
+        let queue = Queue::default();
+        let origin = |text| url::Url::parse(text).unwrap().origin();
+        let enter = |text, line| queue.enter(origin(text), line).now_or_never();
+        let blobs: Vec<_> = (0..4).map(|_| enter("https://a.example", Line::Blobs).unwrap()).collect();
+        assert!(enter("https://a.example", Line::Blobs).is_none(), "the fifth blob waits");
+        assert!(enter("https://a.example", Line::Documents).is_some(), "documents do not");
+        assert!(enter("https://b.example", Line::Blobs).is_some(), "nor does another registry");
+        drop(blobs);
+        assert!(enter("https://a.example", Line::Blobs).is_some());
+    }
+}

@@ -1,0 +1,440 @@
+//! One repository of a registry as a [`Source`]: which path is asked for what, and what a 404 means.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use bytes::Bytes;
+use portolan_oci::{Descriptor, Digest, Kind, Reference, document, media_type};
+use reqwest::header::{CONTENT_RANGE, CONTENT_TYPE};
+
+use super::Shared;
+use super::body::{self, Unread};
+use super::cache::Identity;
+use super::client::{Answer, Ask, Take, unread_error};
+use super::endpoint::Endpoint;
+use super::queue::Line;
+use super::root::Root;
+use super::verify::Verifier;
+use crate::error::{Code, Error, Result};
+use crate::limits::Limits;
+use crate::source::{ByteStream, Source, TagPage, Target};
+
+/// What a manifest may be, for `Accept`.
+pub(super) const MANIFESTS: &str = "application/vnd.oci.image.index.v1+json, application/vnd.oci.image.manifest.v1+json, \
+                         application/vnd.docker.distribution.manifest.list.v2+json, \
+                         application/vnd.docker.distribution.manifest.v2+json";
+const ANYTHING: &str = "*/*";
+
+/// A repository of a registry.
+pub(super) struct Repository {
+    pub(super) shared: Arc<Shared>,
+    reference: Reference,
+    /// Why it cannot be asked is told by the first question.
+    endpoint: Result<Endpoint, String>,
+}
+
+/// The two places where a registry keeps content by digest.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Area {
+    Manifests,
+    Blobs,
+}
+
+impl Area {
+    /// Where content of this kind is, and where it is if it is not there.
+    fn order(kind: Kind) -> [Area; 2] {
+        match kind {
+            Kind::Index | Kind::Manifest => [Area::Manifests, Area::Blobs],
+            _ => [Area::Blobs, Area::Manifests],
+        }
+    }
+
+    fn path(self, reference: &str) -> String {
+        match self {
+            Area::Manifests => format!("manifests/{reference}"),
+            Area::Blobs => format!("blobs/{reference}"),
+        }
+    }
+
+    fn accept(self) -> &'static str {
+        match self {
+            Area::Manifests => MANIFESTS,
+            Area::Blobs => ANYTHING,
+        }
+    }
+}
+
+impl Repository {
+    pub(super) fn new(shared: Arc<Shared>, reference: &Reference) -> Repository {
+        let reference = Reference { tag: None, digest: None, ..reference.clone() };
+        let endpoint = Endpoint::of(&reference);
+        Repository { shared, reference, endpoint }
+    }
+
+    pub(super) fn endpoint(&self, operation: &'static str) -> Result<&Endpoint> {
+        self.endpoint.as_ref().map_err(|detail| {
+            Error::new(Code::InvalidReference, operation, self.reference.repository(), detail.as_str())
+        })
+    }
+
+    pub(super) async fn ask(&self, endpoint: &Endpoint, ask: &Ask<'_>) -> Result<Answer> {
+        self.shared.client.exchange(endpoint, ask).await
+    }
+
+    /// The root in one area; `None` if it is not there.
+    async fn root(&self, root: &Root<'_>, area: Area, limits: &Limits) -> Result<Option<Descriptor>> {
+        let endpoint = self.endpoint("resolve")?;
+        let ask = |take| Ask {
+            operation: "resolve",
+            subject: &root.subject,
+            url: endpoint.url(&area.path(root.text)),
+            accept: Some(area.accept()),
+            range: None,
+            take,
+            line: Line::Documents,
+        };
+        let answer = self.ask(endpoint, &ask(Take::Head)).await?;
+        match answer.status {
+            404 => return Ok(None),
+            // Some registries take no HEAD, some say why they refuse only in the body that a GET has.
+            403 | 405 => {}
+            _ if !answer.is_done() => return Err(answer.refusal(endpoint, "resolve", &root.subject)),
+            _ => {
+                if let Some(descriptor) = root.of_head(&answer, area)? {
+                    return Ok(Some(descriptor));
+                }
+            }
+        }
+        let limit = if area == Area::Manifests { limits.document } else { limits.attestation };
+        let expect = root.digest.map(|digest| (digest, None));
+        let answer = self.ask(endpoint, &ask(Take::All { limit, expect })).await?;
+        match answer.status {
+            404 => Ok(None),
+            _ if !answer.is_done() => Err(answer.refusal(endpoint, "resolve", &root.subject)),
+            _ => {
+                let descriptor = root.of_body(&answer, area, limits)?;
+                self.keep(&descriptor.digest, &answer).await;
+                Ok(Some(descriptor))
+            }
+        }
+    }
+
+    /// The document from the network.
+    async fn download(&self, descriptor: &Descriptor, limit: u64, limits: &Limits) -> Result<Bytes> {
+        let endpoint = self.endpoint("fetch")?;
+        let subject = self.subject(&descriptor.digest);
+        for area in Area::order(descriptor.kind()) {
+            let ask = Ask {
+                operation: "fetch",
+                subject: &subject,
+                url: endpoint.url(&area.path(descriptor.digest.as_str())),
+                accept: Some(area.accept()),
+                range: None,
+                take: Take::All { limit, expect: Some((&descriptor.digest, Some(descriptor.size))) },
+                line: Line::Documents,
+            };
+            let answer = self.ask(endpoint, &ask).await?;
+            match answer.status {
+                404 => continue,
+                _ if !answer.is_done() => return Err(answer.refusal(endpoint, "fetch", &subject)),
+                _ => {}
+            }
+            // The header is the registry's own word on the document, and may not contradict its shape either.
+            let said = media_type::essence(answer.header(CONTENT_TYPE.as_str()).unwrap_or_default());
+            if area == Area::Manifests {
+                document::check(&said, &answer.body, limits.index_entries)
+                    .map_err(|malformed| answer.malformed("fetch", &subject, malformed.to_string()))?;
+            }
+            self.keep(&descriptor.digest, &answer).await;
+            return Ok(answer.body);
+        }
+        Err(self.absent("fetch", subject))
+    }
+
+    /// The document from the disk, if whoever we are got it from this repository before.
+    async fn cached(&self, descriptor: &Descriptor) -> Option<Bytes> {
+        let cache = self.shared.cache.as_ref()?;
+        let entry = cache.look(&descriptor.digest)?;
+        let repository = self.reference.repository();
+        let mut seen = entry.allows(&repository, &Identity::anybody());
+        if !seen && entry.is_private(&repository) {
+            let credential = self.shared.client.auth.credential(self.endpoint.as_ref().ok()?).await.ok()??;
+            seen = entry.allows(&repository, &cache.identity(&credential)?);
+        }
+        if !seen {
+            return None;
+        }
+        let (digest, size) = (descriptor.digest.clone(), descriptor.size);
+        tokio::task::spawn_blocking(move || entry.read(&digest, size)).await.ok().flatten()
+    }
+
+    /// Keeps a document that was verified.
+    async fn keep(&self, digest: &Digest, answer: &Answer) {
+        let Some(cache) = self.shared.cache.clone() else { return };
+        let (digest, body, credential) = (digest.clone(), answer.body.clone(), answer.credential.clone());
+        let repository = self.reference.repository();
+        let write = move || {
+            let identity = match credential {
+                None => Some(Identity::anybody()),
+                Some(credential) => cache.identity(&credential),
+            };
+            if let Some(identity) = identity {
+                cache.keep(&digest, &body, &repository, &identity);
+            }
+        };
+        // A cache that cannot be written is not what anybody asked about.
+        let _ = tokio::task::spawn_blocking(write).await;
+    }
+
+    /// A blob as a response that nobody has read yet, in whichever area it is.
+    async fn blob(
+        &self,
+        operation: &'static str,
+        descriptor: &Descriptor,
+        range: Option<(u64, u64)>,
+    ) -> Result<Answer> {
+        let endpoint = self.endpoint(operation)?;
+        let subject = self.subject(&descriptor.digest);
+        for area in Area::order(descriptor.kind()) {
+            let ask = Ask {
+                operation,
+                subject: &subject,
+                url: endpoint.url(&area.path(descriptor.digest.as_str())),
+                accept: Some(area.accept()),
+                range,
+                take: Take::Stream,
+                line: Line::Blobs,
+            };
+            let answer = self.ask(endpoint, &ask).await?;
+            match answer.status {
+                404 => continue,
+                _ if !answer.is_done() => return Err(answer.refusal(endpoint, operation, &subject)),
+                _ => return Ok(answer),
+            }
+        }
+        Err(self.absent(operation, subject))
+    }
+
+    fn subject(&self, digest: &Digest) -> String {
+        format!("{}@{digest}", self.reference.repository())
+    }
+
+    fn absent(&self, operation: &'static str, subject: String) -> Error {
+        let host = self.endpoint.as_ref().map(Endpoint::host).unwrap_or_default();
+        Error::new(Code::NotFound, operation, subject, "it is not there").with_host(host).with_status(404)
+    }
+
+    /// A digest becomes a path only if it is one that we can verify.
+    fn computable(&self, operation: &'static str, digest: &Digest) -> Result<()> {
+        if Digest::parse(digest.as_str()).is_ok() {
+            return Ok(());
+        }
+        let detail = "nobody here can verify a digest of that algorithm";
+        Err(Error::new(Code::Unsupported, operation, self.subject(digest), detail))
+    }
+}
+
+/// What a document of this kind may weigh.
+fn limit_of(kind: Kind, limits: &Limits) -> u64 {
+    match kind {
+        Kind::Index | Kind::Manifest | Kind::Config => limits.document,
+        Kind::Attestation | Kind::Layer | Kind::Other => limits.attestation,
+    }
+}
+
+/// The content that a descriptor brings along, if it is what the descriptor says. If not, it is as good as absent.
+fn inline(descriptor: &Descriptor) -> Option<Bytes> {
+    let data =
+        descriptor.data.as_ref().filter(|data| data.len() as u64 / 4 * 3 <= descriptor.size.saturating_add(3))?;
+    let bytes = STANDARD.decode(data).ok()?;
+    (bytes.len() as u64 == descriptor.size && descriptor.digest.matches(&bytes)).then(|| bytes.into())
+}
+
+#[async_trait]
+impl Source for Repository {
+    fn repository(&self) -> String {
+        self.reference.repository()
+    }
+
+    async fn resolve(&self, target: Target<'_>, limits: &Limits) -> Result<Descriptor> {
+        let repository = self.reference.repository();
+        let root = match target {
+            Target::Tag(tag) if portolan_oci::reference::is_tag(tag) => {
+                Root { subject: format!("{repository}:{tag}"), text: tag, digest: None }
+            }
+            Target::Tag(tag) => {
+                return Err(Error::new(Code::InvalidReference, "resolve", repository, format!("{tag:?} is no tag")));
+            }
+            Target::Digest(digest) => {
+                self.computable("resolve", digest)?;
+                Root { subject: self.subject(digest), text: digest.as_str(), digest: Some(digest) }
+            }
+        };
+        let work = async {
+            if let Some(found) = self.root(&root, Area::Manifests, limits).await? {
+                return Ok(found);
+            }
+            let found = match root.digest {
+                Some(_) => self.root(&root, Area::Blobs, limits).await?,
+                None => None,
+            };
+            found.ok_or_else(|| self.absent("resolve", root.subject.clone()))
+        };
+        self.shared.resolving.join((root.subject.clone(), limits.document), work).await
+    }
+
+    async fn fetch(&self, descriptor: &Descriptor, limits: &Limits) -> Result<Bytes> {
+        self.computable("fetch", &descriptor.digest)?;
+        let subject = || self.subject(&descriptor.digest);
+        let limit = limit_of(descriptor.kind(), limits);
+        if descriptor.size > limit {
+            let detail = format!("it has {} bytes, and such a document may have {limit}", descriptor.size);
+            return Err(Error::new(Code::TooLarge, "fetch", subject(), detail));
+        }
+        let work = async {
+            let bytes = match inline(descriptor) {
+                Some(bytes) => bytes,
+                None => match self.cached(descriptor).await {
+                    Some(bytes) => bytes,
+                    None => self.download(descriptor, limit, limits).await?,
+                },
+            };
+            document::check(&descriptor.media_type, &bytes, limits.index_entries)
+                .map_err(|malformed| Error::new(Code::Malformed, "fetch", subject(), malformed.to_string()))?;
+            Ok(bytes)
+        };
+        let key = (subject(), descriptor.media_type.clone(), descriptor.size, limit);
+        self.shared.fetching.join(key, work).await
+    }
+
+    async fn read(&self, descriptor: &Descriptor, offset: u64, length: u32) -> Result<Bytes> {
+        self.computable("read", &descriptor.digest)?;
+        let subject = self.subject(&descriptor.digest);
+        let length = u64::from(length).min(descriptor.size.saturating_sub(offset));
+        if length == 0 {
+            return Ok(Bytes::new());
+        }
+        let most = self.shared.client.limits.attestation;
+        if length > most {
+            let detail = format!("{length} bytes at a time are more than {most}");
+            return Err(Error::new(Code::TooLarge, "read", subject, detail));
+        }
+        let mut answer = self.blob("read", descriptor, Some((offset, offset + (length - 1)))).await?;
+        let skip = match answer.status {
+            206 => {
+                let range = answer.header(CONTENT_RANGE.as_str()).unwrap_or_default();
+                check_range(range, offset, length, descriptor.size)
+                    .map_err(|detail| answer.malformed("read", &subject, detail))?;
+                0
+            }
+            // It does not know ranges: what comes before is read and dropped.
+            _ => offset,
+        };
+        let Some((response, place)) = answer.stream.take() else { return Ok(Bytes::new()) };
+        let part = body::part(response, skip, length, self.shared.timing.idle).await;
+        drop(place);
+        let part = part.map_err(|unread| self.explain("read", &subject)(unread))?;
+        if part.len() as u64 != length {
+            let detail = format!("{} bytes came, and {length} were asked for", part.len());
+            return Err(Error::new(Code::Unavailable, "read", subject, detail).retryable());
+        }
+        // Whoever asks for all of it can have it verified.
+        if length == descriptor.size && !descriptor.digest.matches(&part) {
+            return Err(Error::new(Code::DigestMismatch, "read", subject, "the bytes are others"));
+        }
+        Ok(part)
+    }
+
+    async fn open(&self, descriptor: &Descriptor) -> Result<ByteStream> {
+        self.computable("open", &descriptor.digest)?;
+        let subject = self.subject(&descriptor.digest);
+        let mut answer = self.blob("open", descriptor, None).await?;
+        let verifier = Verifier::new(&descriptor.digest, Some(descriptor.size));
+        let (Some((response, place)), Some(verifier)) = (answer.stream.take(), verifier) else {
+            return Err(answer.malformed("open", &subject, "it has no body"));
+        };
+        let explain = self.explain("open", &subject);
+        Ok(body::verified(response, verifier, self.shared.timing.idle, place, explain))
+    }
+
+    async fn tags(&self, next: Option<&str>) -> Result<TagPage> {
+        super::list::tags(self, next).await
+    }
+
+    async fn referrers(&self, digest: &Digest, artifact_type: Option<&str>, limits: &Limits) -> Result<Bytes> {
+        self.computable("list the referrers of", digest)?;
+        super::list::referrers(self, digest, artifact_type, limits).await
+    }
+}
+
+impl Repository {
+    /// Turns what went wrong with a body that somebody else reads into an error.
+    fn explain(&self, operation: &'static str, subject: &str) -> impl Fn(Unread) -> Error + Send + 'static {
+        let host = self.endpoint.as_ref().map(Endpoint::host).unwrap_or_default();
+        let subject = subject.to_owned();
+        move |unread| unread_error(unread, operation, &subject, &host, None, 0)
+    }
+}
+
+/// `Content-Range: bytes FIRST-LAST/TOTAL` has to be what was asked for.
+fn check_range(header: &str, offset: u64, length: u64, size: u64) -> Result<(), String> {
+    let parsed = || {
+        let (range, total) = header.trim().strip_prefix("bytes ")?.split_once('/')?;
+        let (first, last) = range.split_once('-')?;
+        let total = if total == "*" { size } else { total.parse().ok()? };
+        Some((first.parse::<u64>().ok()?, last.parse::<u64>().ok()?, total))
+    };
+    let wanted = (offset, offset + (length - 1), size);
+    match parsed() {
+        Some(range) if range == wanted => Ok(()),
+        Some((first, last, total)) => Err(format!(
+            "it sent bytes {first} to {last} of {total}, and was asked for {} to {} of {size}",
+            wanted.0, wanted.1
+        )),
+        None => Err("it sent a part without saying which".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ranges() {
+        for (header, fits) in [
+            ("bytes 10-19/100", true),
+            ("bytes 10-19/*", true),
+            ("bytes 10-18/100", false),
+            ("bytes 0-9/100", false),
+            ("bytes 10-19/99", false),
+            ("bytes 10-19", false),
+            ("bytes */100", false),
+            ("items 10-19/100", false),
+            ("bytes 10-99999999999999999999/100", false),
+            ("", false),
+        ] {
+            assert_eq!(check_range(header, 10, 10, 100).is_ok(), fits, "{header}");
+        }
+    }
+
+    #[test]
+    fn inline_data() {
+        let of = |data: &str, size| Descriptor {
+            data: Some(data.to_owned()),
+            ..Descriptor::new("application/octet-stream", Digest::sha256(b"abc"), size)
+        };
+        for (data, size, used) in [
+            ("YWJj", 3, true),
+            ("YWJk", 3, false),
+            ("YWJj", 4, false),
+            ("YWJjZA==", 3, false),
+            ("not base64", 3, false),
+            ("", 3, false),
+            (&"A".repeat(1 << 20), 3, false),
+        ] {
+            assert_eq!(inline(&of(data, size)).is_some(), used, "{data:.10} {size}");
+        }
+    }
+}

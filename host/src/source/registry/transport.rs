@@ -1,0 +1,178 @@
+//! One request on the wire and its answer's head: connections, TLS, time-outs. Redirects, credentials and retries are
+//! decided above; nothing here follows, signs or repeats.
+//!
+//! Clients are made when they are first needed, one for each scheme and [`Dial`], and keep their connections. The TLS
+//! roots of the system are read with the first https request: reading them costs 8 ms, which a run against a registry on
+//! loopback does not owe.
+
+use std::collections::HashMap;
+use std::error::Error as StdError;
+use std::io;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use reqwest::header::HeaderMap;
+use reqwest::{Client, Method, Response};
+use rustls::pki_types::CertificateDer;
+use rustls::{ClientConfig, RootCertStore};
+use tokio::sync::OnceCell;
+use url::Url;
+
+use super::Timing;
+use super::address::Reach;
+use super::admission::{Dial, Hop};
+use super::dial::{Guard, Names, NotDialled};
+use super::retry::Cause;
+
+/// Why there is no answer.
+#[derive(Debug)]
+pub(super) struct Fault {
+    /// For a person; holds no URL.
+    pub detail: String,
+    /// Why, if another try can help.
+    pub cause: Option<Cause>,
+    pub rule: Option<&'static str>,
+    pub hint: Option<&'static str>,
+}
+
+impl Fault {
+    fn local(detail: impl Into<String>) -> Fault {
+        Fault { detail: detail.into(), cause: None, rule: None, hint: None }
+    }
+
+    pub(super) fn timed_out(after: Duration, doing: &str) -> Fault {
+        Fault { cause: Some(Cause::Broken), ..Fault::local(format!("no {doing} within {after:?}")) }
+    }
+}
+
+/// All connections of a [`Registry`](super::Registry).
+#[derive(Debug)]
+pub(super) struct Transport {
+    timing: Timing,
+    names: Arc<Names>,
+    clients: Mutex<HashMap<(bool, Dial), Client>>,
+    tls: OnceCell<ClientConfig>,
+    /// Trusted besides the system's.
+    roots: Vec<CertificateDer<'static>>,
+}
+
+impl Transport {
+    pub(super) fn new(timing: Timing, roots: Vec<CertificateDer<'static>>) -> Transport {
+        let names = Arc::new(Names::from_env());
+        Transport { timing, names, clients: Mutex::default(), tls: OnceCell::new(), roots }
+    }
+
+    /// Sends one request and waits for the head of its answer.
+    pub(super) async fn send(
+        &self,
+        hop: &Hop,
+        method: &Method,
+        headers: HeaderMap,
+        body: Option<String>,
+    ) -> Result<Response, Fault> {
+        let client = self.client(hop.url.scheme() == "https", hop.dial).await?;
+        let mut request = client.request(method.clone(), hop.url.clone()).headers(headers);
+        if let Some(body) = body {
+            request = request.body(body);
+        }
+        match tokio::time::timeout(self.timing.answer, request.send()).await {
+            Ok(Ok(response)) => Ok(response),
+            Ok(Err(error)) => Err(fault(error)),
+            Err(_) => Err(Fault::timed_out(self.timing.answer, "answer")),
+        }
+    }
+
+    /// How far away the server is that answered.
+    pub(super) fn reach(&self, url: &Url, response: &Response) -> Reach {
+        self.names.reach(url, response.remote_addr())
+    }
+
+    async fn client(&self, secure: bool, dial: Dial) -> Result<Client, Fault> {
+        if let Some(client) = self.clients.lock().unwrap_or_else(PoisonError::into_inner).get(&(secure, dial)) {
+            return Ok(client.clone());
+        }
+        let tls =
+            if secure { self.tls.get_or_try_init(|| trusting(self.roots.clone())).await?.clone() } else { no_roots()? };
+        let client = Client::builder()
+            .tls_backend_preconfigured(tls)
+            .redirect(reqwest::redirect::Policy::none())
+            .retry(reqwest::retry::never())
+            .referer(false)
+            .connect_timeout(self.timing.connect)
+            .user_agent(concat!("portolan/", env!("CARGO_PKG_VERSION")))
+            .dns_resolver(Guard { dial, names: Arc::clone(&self.names) })
+            .build()
+            .map_err(|error| Fault::local(format!("no HTTP client: {}", innermost(&error))))?;
+        let mut clients = self.clients.lock().unwrap_or_else(PoisonError::into_inner);
+        Ok(clients.entry((secure, dial)).or_insert(client).clone())
+    }
+}
+
+fn tls(roots: RootCertStore) -> Result<ClientConfig, Fault> {
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let versions = ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .map_err(|error| Fault::local(format!("no TLS: {error}")))?;
+    let mut config = versions.with_root_certificates(roots).with_no_client_auth();
+    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    Ok(config)
+}
+
+/// For clients that never speak TLS.
+fn no_roots() -> Result<ClientConfig, Fault> {
+    tls(RootCertStore::empty())
+}
+
+/// The certificates that the system trusts, and `more`.
+async fn trusting(more: Vec<CertificateDer<'static>>) -> Result<ClientConfig, Fault> {
+    let load = tokio::task::spawn_blocking(rustls_native_certs::load_native_certs);
+    let found = load.await.map_err(|error| Fault::local(format!("no TLS roots: {error}")))?;
+    let mut roots = RootCertStore::empty();
+    // Some systems carry certificates that webpki does not take; they are left out, as everybody does.
+    roots.add_parsable_certificates(found.certs.into_iter().chain(more));
+    if roots.is_empty() {
+        return Err(Fault {
+            hint: Some("install the system's ca-certificates, or name a file of certificates in SSL_CERT_FILE"),
+            ..Fault::local("this system trusts no certificate authority, so no https server can be verified")
+        });
+    }
+    tls(roots)
+}
+
+/// What went wrong in a request or in reading its answer.
+pub(super) fn fault(error: reqwest::Error) -> Fault {
+    let error = error.without_url();
+    if let Some(refused) = chain(&error).find_map(|error| error.downcast_ref::<NotDialled>()) {
+        return Fault {
+            rule: Some("a registry at a public address sends nobody to a private one"),
+            ..Fault::local(refused.to_string())
+        };
+    }
+    if let Some(error) = chain(&error).find_map(tls_error) {
+        let hint = "if the registry's certificate is signed by your own authority, let the system trust it";
+        return Fault { hint: Some(hint), ..Fault::local(format!("TLS: {error}")) };
+    }
+    let mut io = chain(&error).filter_map(|error| error.downcast_ref::<io::Error>());
+    let refused = error.is_dns() || io.any(|error| error.kind() == io::ErrorKind::ConnectionRefused);
+    let cause = if refused { Cause::Refused } else { Cause::Broken };
+    let cause = Some(cause).filter(|_| !error.is_builder());
+    Fault { cause, ..Fault::local(innermost(&error)) }
+}
+
+/// An error and what caused it.
+fn chain<'a>(error: &'a (dyn StdError + 'static)) -> impl Iterator<Item = &'a (dyn StdError + 'static)> {
+    std::iter::successors(Some(error), |error: &&'a (dyn StdError + 'static)| (*error).source())
+}
+
+/// rustls hides in an `io::Error`, which does not show it as its source.
+fn tls_error(error: &(dyn StdError + 'static)) -> Option<String> {
+    let inner = error.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
+    let found = inner.and_then(|inner| inner.downcast_ref::<rustls::Error>()).or_else(|| error.downcast_ref())?;
+    Some(found.to_string())
+}
+
+/// The last of a chain of errors says what happened; those before it say that something did.
+fn innermost(error: &(dyn StdError + 'static)) -> String {
+    let last = chain(error).last();
+    super::text::clean(&last.map(ToString::to_string).unwrap_or_default(), &[])
+}
