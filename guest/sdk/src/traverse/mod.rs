@@ -9,6 +9,7 @@
 
 mod image;
 mod platforms;
+mod referrers;
 mod root;
 mod search;
 mod store;
@@ -16,9 +17,10 @@ mod walk;
 
 pub use image::{Image, Stored};
 pub use platforms::platforms;
+pub use referrers::{Referrer, referrers};
 pub use root::{Found, Root, find, find_all, resolve};
-pub use search::select;
-pub use walk::{Attestation, Predicate, Tree, Walked, walk};
+pub use search::{select, select_all};
+pub use walk::{Attestation, Predicate, Tree, Walked, attested, images, walk};
 
 use portolan_oci::{Descriptor, Digest};
 
@@ -34,7 +36,7 @@ pub const DOCUMENTS: usize = 10_000;
 const PREFETCHED: usize = 512;
 
 /// Starts the host on documents that are going to be asked for. One alone is as fast without.
-fn prefetch(ctx: &impl Host, repository: &str, descriptors: &[Descriptor]) {
+pub fn prefetch(ctx: &impl Host, repository: &str, descriptors: &[Descriptor]) {
     if descriptors.len() > 1 {
         for some in descriptors.chunks(PREFETCHED) {
             ctx.prefetch(repository, some);

@@ -42,6 +42,21 @@ pub fn select(ctx: &impl Context, root: &Root, platform: &Platform, mode: Mode) 
     found.ok_or_else(|| nothing(ctx, root, platform, mode))
 }
 
+/// The image for each of `platforms`, in their order, each image once.
+///
+/// # Errors
+/// Those of [`select`], for the first platform that has none.
+pub fn select_all(ctx: &impl Context, root: &Root, platforms: &[Platform], mode: Mode) -> Result<Vec<Image>, Failure> {
+    let mut chosen: Vec<Image> = Vec::with_capacity(platforms.len());
+    for platform in platforms {
+        let image = select(ctx, root, platform, mode)?;
+        if chosen.iter().all(|known| known.descriptor.digest != image.descriptor.digest) {
+            chosen.push(image);
+        }
+    }
+    Ok(chosen)
+}
+
 struct Search<'a, C> {
     ctx: &'a C,
     repository: &'a str,

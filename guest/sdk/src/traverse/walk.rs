@@ -1,6 +1,6 @@
 //! Everything below a root: all images, the statements beside what they speak of, and what else there is.
 
-use portolan_oci::{Descriptor, Document, Index, Kind, Manifest, attestation, media_type};
+use portolan_oci::{Descriptor, Digest, Document, Index, Kind, Manifest, attestation, media_type};
 
 use super::image::Image;
 use super::platforms::may_be_image;
@@ -21,7 +21,7 @@ pub struct Tree {
 /// An image and what is said of it.
 #[derive(Debug, Clone)]
 pub struct Walked {
-    /// The image; its config is on its way.
+    /// The image; its config is not read yet.
     pub image: Image,
     /// Statements whose subject it is.
     pub attestations: Vec<Attestation>,
@@ -60,31 +60,74 @@ impl Attestation {
     }
 }
 
-/// Reads all manifests below `root` and starts the host on their configs. A root that is an image is the only one in its
-/// tree.
+/// Reads all manifests below `root`. A root that is an image is the only one in its tree.
 ///
 /// # Errors
 /// What the host answers, and a tree that is too deep or too large.
 pub fn walk(ctx: &impl Host, root: &Root) -> Result<Tree, Failure> {
-    let mut walk = Walk {
-        ctx,
-        repository: &root.repository,
-        bounds: Bounds::default(),
-        tree: Tree::default(),
-        statements: Vec::new(),
-    };
+    below(ctx, root, Scope::Everything, Vec::new())
+}
+
+/// All images below `root`, without what is said of them.
+///
+/// # Errors
+/// Those of [`walk()`].
+pub fn images(ctx: &impl Host, root: &Root) -> Result<Vec<Image>, Failure> {
+    let tree = below(ctx, root, Scope::Images, Vec::new())?;
+    Ok(tree.images.into_iter().map(|walked| walked.image).collect())
+}
+
+/// Images that were [selected](super::select()) below `root`, with what is said of them; other images are not read.
+///
+/// # Errors
+/// Those of [`walk()`].
+pub fn attested(ctx: &impl Host, root: &Root, images: Vec<Image>) -> Result<Vec<Walked>, Failure> {
+    let subjects: Vec<Digest> = images.iter().map(|image| image.descriptor.digest.clone()).collect();
+    Ok(below(ctx, root, Scope::StatementsOn(&subjects), images)?.images)
+}
+
+/// What a walk is after.
+#[derive(Clone, Copy)]
+enum Scope<'a> {
+    Everything,
+    Images,
+    /// Statements whose subject is one of these, and those whose entry does not say of what they speak.
+    StatementsOn(&'a [Digest]),
+}
+
+impl Scope<'_> {
+    /// Whether an entry is read at all: images, indexes and statements are, other artifacts are only named.
+    fn reads(self, entry: &Descriptor) -> bool {
+        let statement = || entry.is_attestation();
+        let about = |known: &[Digest]| {
+            entry.attestation_subject().is_none_or(|subject| known.iter().any(|it| it.as_str() == subject))
+        };
+        match (entry.kind(), self) {
+            (Kind::Index, _) => may_be_image(entry),
+            (Kind::Manifest, Scope::Everything) => may_be_image(entry) || statement(),
+            (Kind::Manifest, Scope::Images) => may_be_image(entry),
+            (Kind::Manifest, Scope::StatementsOn(known)) => statement() && about(known),
+            _ => false,
+        }
+    }
+}
+
+fn below(ctx: &impl Host, root: &Root, scope: Scope<'_>, known: Vec<Image>) -> Result<Tree, Failure> {
+    let known = known.into_iter().map(|image| Walked { image, attestations: Vec::new() }).collect();
+    let tree = Tree { images: known, other: Vec::new() };
+    let mut walk =
+        Walk { ctx, repository: &root.repository, scope, bounds: Bounds::default(), tree, statements: Vec::new() };
     match (&root.document, Image::of_root(root)) {
         (Document::Index(index), _) => {
             walk.bounds.enter(&root.descriptor, 0)?;
             walk.index(index, 0)?;
         }
-        (Document::Manifest(_), Some(image)) => walk.add(image),
-        (Document::Manifest(_), None) => {}
+        // Chosen images were read already, and a manifest has nothing below it that speaks of it.
+        (Document::Manifest(_), Some(image)) if !matches!(scope, Scope::StatementsOn(_)) => walk.add(image),
+        (Document::Manifest(_), _) => {}
     }
     let Walk { mut tree, statements, .. } = walk;
     attach(&mut tree, statements);
-    let configs: Vec<Descriptor> = tree.images.iter().map(|walked| walked.image.manifest.config.bare()).collect();
-    prefetch(ctx, &root.repository, &configs);
     Ok(tree)
 }
 
@@ -106,6 +149,7 @@ fn attach(tree: &mut Tree, statements: Vec<Attestation>) {
 struct Walk<'a, C> {
     ctx: &'a C,
     repository: &'a str,
+    scope: Scope<'a>,
     bounds: Bounds,
     tree: Tree,
     statements: Vec<Attestation>,
@@ -114,11 +158,11 @@ struct Walk<'a, C> {
 impl<C: Host> Walk<'_, C> {
     fn index(&mut self, index: &Index, depth: usize) -> Result<(), Failure> {
         let ahead: Vec<Descriptor> =
-            index.manifests.iter().filter(|entry| is_read(entry)).map(Descriptor::bare).collect();
+            index.manifests.iter().filter(|entry| self.scope.reads(entry)).map(Descriptor::bare).collect();
         prefetch(self.ctx, self.repository, &ahead);
         for entry in &index.manifests {
             match entry.kind() {
-                _ if !is_read(entry) => self.tree.other.push(entry.clone()),
+                _ if !self.scope.reads(entry) => self.tree.other.push(entry.clone()),
                 Kind::Index => self.nested(entry, depth + 1)?,
                 _ => {
                     self.bounds.read()?;
@@ -153,14 +197,5 @@ impl<C: Host> Walk<'_, C> {
             true => self.tree.images.push(Walked { image, attestations: Vec::new() }),
             false => self.tree.other.push(image.descriptor),
         }
-    }
-}
-
-/// Whether an entry is read at all: images, indexes and statements are, other artifacts are only named.
-fn is_read(entry: &Descriptor) -> bool {
-    match entry.kind() {
-        Kind::Index => may_be_image(entry),
-        Kind::Manifest => may_be_image(entry) || entry.is_attestation(),
-        _ => false,
     }
 }
