@@ -13,7 +13,7 @@ mod shape;
 
 pub use print::print;
 pub use read::{Malformed, read};
-pub use shape::{DESCRIPTOR, Field, IMAGE, Keep, Shape};
+pub use shape::{DESCRIPTOR, Field, IMAGE, INDEX, Keep, Shape};
 
 use std::borrow::Cow;
 
@@ -79,14 +79,4 @@ impl<'a> Value<'a> {
             other => other,
         })
     }
-}
-
-/// An object from literal members.
-pub fn object<'a, const N: usize>(members: [(&'static str, Value<'a>); N]) -> Value<'a> {
-    Value::Map(members.into_iter().map(|(key, value)| (Cow::Borrowed(key), value)).collect())
-}
-
-/// A string.
-pub fn text<'a>(text: impl Into<Cow<'a, str>>) -> Value<'a> {
-    Value::Text(text.into())
 }

@@ -73,6 +73,14 @@ pub const DESCRIPTOR: Shape = Shape::Struct(&[
     some("artifactType", Shape::Text),
 ]);
 
+/// `v1.Index`, without the fields that buildx does not show.
+pub const INDEX: Shape = Shape::Struct(&[
+    always("schemaVersion", Shape::Int),
+    some("mediaType", Shape::Text),
+    always("manifests", Shape::List(&DESCRIPTOR)),
+    some("annotations", Shape::Texts),
+]);
+
 const IMAGE_CONFIG: &[Field] = &[
     some("User", Shape::Text),
     some("ExposedPorts", Shape::Set),

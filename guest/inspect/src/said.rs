@@ -1,0 +1,82 @@
+//! What bills of materials and provenance say, for a reader: packages as a table, a build as a few lines.
+//!
+//! A summary, not a check: what a document does not say, or says in another shape, is left out. `--format json` has all.
+
+use portolan_sdk::table::Table;
+use serde_json::Value;
+
+/// The packages of an SPDX document, below a line that says whose it is.
+pub fn sbom(predicate: &Value, out: &mut String) {
+    let mut head = vec![text(predicate, "/spdxVersion"), text(predicate, "/name")];
+    if let Some(created) = text(predicate, "/creationInfo/created") {
+        head.push(Some(created));
+    }
+    out.push_str(&head.into_iter().flatten().collect::<Vec<_>>().join("  "));
+    out.push('\n');
+    let mut packages = Table::new(["PACKAGE", "VERSION", "LICENSE"]);
+    for package in predicate.pointer("/packages").and_then(Value::as_array).into_iter().flatten() {
+        // NOASSERTION is how SPDX says that it has nothing to say.
+        let license = ["/licenseConcluded", "/licenseDeclared"]
+            .iter()
+            .find_map(|place| text(package, place).filter(|license| *license != "NOASSERTION"));
+        packages.row([
+            text(package, "/name").unwrap_or("-"),
+            text(package, "/versionInfo").unwrap_or("-"),
+            license.unwrap_or("-"),
+        ]);
+    }
+    out.push_str(&packages.to_string());
+}
+
+/// Where versions 1 and 0.2 of SLSA's provenance say the same thing.
+const FACTS: [(&str, [&str; 2]); 9] = [
+    ("Build type", ["/buildDefinition/buildType", "/buildType"]),
+    ("Builder", ["/runDetails/builder/id", "/builder/id"]),
+    ("Frontend", ["/buildDefinition/externalParameters/request/frontend", "/invocation/parameters/frontend"]),
+    ("Source", ["/buildDefinition/externalParameters/configSource/uri", "/invocation/configSource/uri"]),
+    ("File", ["/buildDefinition/externalParameters/configSource/path", "/invocation/configSource/entryPoint"]),
+    (
+        "Repository",
+        [
+            "/runDetails/metadata/buildkit_metadata/vcs/source",
+            "/metadata/https:~1~1mobyproject.org~1buildkit@v1#metadata/vcs/source",
+        ],
+    ),
+    (
+        "Revision",
+        [
+            "/runDetails/metadata/buildkit_metadata/vcs/revision",
+            "/metadata/https:~1~1mobyproject.org~1buildkit@v1#metadata/vcs/revision",
+        ],
+    ),
+    ("Started", ["/runDetails/metadata/startedOn", "/metadata/buildStartedOn"]),
+    ("Finished", ["/runDetails/metadata/finishedOn", "/metadata/buildFinishedOn"]),
+];
+
+/// How an image was built, as a provenance document of version 1 or 0.2 tells it.
+pub fn provenance(predicate: &Value, out: &mut String) {
+    let mut facts = Table::plain();
+    for (name, places) in FACTS {
+        if let Some(said) = places.iter().find_map(|place| text(predicate, place)) {
+            facts.row([name, said]);
+        }
+    }
+    out.push_str(&facts.to_string());
+    let materials = ["/buildDefinition/resolvedDependencies", "/materials"]
+        .iter()
+        .find_map(|place| predicate.pointer(place).and_then(Value::as_array).filter(|list| !list.is_empty()));
+    let Some(materials) = materials else { return };
+    let mut table = Table::new(["BUILT FROM", "DIGEST"]);
+    for material in materials {
+        let digest = material.pointer("/digest").and_then(Value::as_object).and_then(|digests| digests.iter().next());
+        let digest = digest.map(|(algorithm, hex)| format!("{algorithm}:{}", hex.as_str().unwrap_or("-")));
+        table.row([text(material, "/uri").unwrap_or("-"), digest.as_deref().unwrap_or("-")]);
+    }
+    out.push('\n');
+    out.push_str(&table.to_string());
+}
+
+/// The text at a place, where there is some.
+fn text<'a>(value: &'a Value, place: &str) -> Option<&'a str> {
+    value.pointer(place).and_then(Value::as_str).filter(|text| !text.is_empty())
+}
