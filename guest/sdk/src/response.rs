@@ -82,6 +82,14 @@ impl Response {
         Self::new(media_type, Body::Content { repository: repository.into(), descriptor: Box::new(descriptor) })
     }
 
+    /// The text, if it is one.
+    pub fn as_text(&self) -> Option<&str> {
+        match &self.body {
+            Body::Text(text) => Some(text),
+            _ => None,
+        }
+    }
+
     /// Adds a fact for the caller; a value that is a JSON object is taken as one.
     #[must_use]
     pub fn metadata(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
