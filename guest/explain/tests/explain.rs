@@ -1,5 +1,7 @@
 //! `explain`, text by text.
 
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on says where")]
+
 use portolan_explain::Explain;
 use portolan_sdk::Failure;
 use portolan_sdk::mock::Mock;

@@ -1,5 +1,7 @@
 //! `resolve` over layouts that real tools made, in a store and as a registry would serve them.
 
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on says where")]
+
 use std::path::PathBuf;
 
 use portolan_resolve::Resolve;

@@ -1,5 +1,7 @@
 //! Traversal over layouts that real tools made, with the bundled strategy.
 
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on says where")]
+
 use std::path::PathBuf;
 
 use portolan_sdk::mock::Mock;

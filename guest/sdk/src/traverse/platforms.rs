@@ -103,11 +103,12 @@ pub(super) fn nearest_first(mut there: Vec<Platform>, wanted: &Platform, ctx: &i
     let family = |architecture: &str| architecture.trim_end_matches(|last: char| last.is_ascii_digit()).to_owned();
     let wanted_family = family(&wanted.architecture);
     there.sort_by_key(|platform| {
+        let other = platform.architecture != wanted.architecture;
         (
             platform.os != wanted.os,
-            platform.architecture != wanted.architecture,
+            other,
             family(&platform.architecture) != wanted_family,
-            platform.variant != wanted.variant,
+            !other && platform.variant != wanted.variant,
         )
     });
     there
