@@ -52,9 +52,9 @@ impl Table {
         self
     }
 
-    /// Adds a line.
+    /// Adds a line. A cell stays on it: control characters, of which an annotation may be full, are written as escapes.
     pub fn row<T: Into<String>>(&mut self, cells: impl IntoIterator<Item = T>) {
-        self.rows.push(cells.into_iter().map(Into::into).collect());
+        self.rows.push(cells.into_iter().map(|cell| on_one_line(cell.into())).collect());
     }
 
     /// Whether there is nothing to print.
@@ -103,6 +103,20 @@ impl fmt::Display for Table {
     }
 }
 
+fn on_one_line(cell: String) -> String {
+    if !cell.contains(char::is_control) {
+        return cell;
+    }
+    let mut escaped = String::with_capacity(cell.len() + 8);
+    for c in cell.chars() {
+        match c.is_control() {
+            true => escaped.extend(c.escape_default()),
+            false => escaped.push(c),
+        }
+    }
+    escaped
+}
+
 /// A size for people: bytes as they are below 1000, else two digits and more with a decimal unit, as registries show them.
 pub fn size(bytes: u64) -> String {
     const UNITS: [&str; 6] = ["kB", "MB", "GB", "TB", "PB", "EB"];
@@ -133,6 +147,9 @@ mod tests {
             "  PLATFORM       SIZE  DIGEST\n  linux/amd64  1.2 kB  sha256:1\n  ä               7 B\n"
         );
         assert_eq!(Table::plain().to_string(), "");
+        let mut table = Table::plain();
+        table.row(["a\nb", "\u{1b}[2J\tü\\"]);
+        assert_eq!(table.to_string(), "a\\nb  \\u{1b}[2J\\tü\\\n");
     }
 
     #[test]

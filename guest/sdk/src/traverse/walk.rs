@@ -16,6 +16,8 @@ pub struct Tree {
     pub images: Vec<Walked>,
     /// Artifacts, and statements about things that are not in this tree.
     pub other: Vec<Descriptor>,
+    /// Entries whose content is not there: stores often hold one platform of an image only.
+    pub missing: Vec<Descriptor>,
 }
 
 /// An image and what is said of it.
@@ -71,9 +73,15 @@ pub fn walk(ctx: &impl Host, root: &Root) -> Result<Tree, Failure> {
 /// All images below `root`, without what is said of them.
 ///
 /// # Errors
-/// Those of [`walk()`].
+/// Those of [`walk()`], and an image that is not there.
 pub fn images(ctx: &impl Host, root: &Root) -> Result<Vec<Image>, Failure> {
     let tree = below(ctx, root, Scope::Images, Vec::new())?;
+    if let Some(missing) = tree.missing.first() {
+        let platform =
+            missing.platform.as_ref().map_or_else(String::new, |platform| format!(" for {}", platform.long()));
+        let message = format!("{} names {}{platform}, which is not there", root.name(), missing.digest);
+        return Err(Failure::not_found(message).hint("choose among what is there with --platform"));
+    }
     Ok(tree.images.into_iter().map(|walked| walked.image).collect())
 }
 
@@ -114,7 +122,7 @@ impl Scope<'_> {
 
 fn below(ctx: &impl Host, root: &Root, scope: Scope<'_>, known: Vec<Image>) -> Result<Tree, Failure> {
     let known = known.into_iter().map(|image| Walked { image, attestations: Vec::new() }).collect();
-    let tree = Tree { images: known, other: Vec::new() };
+    let tree = Tree { images: known, ..Tree::default() };
     let mut walk =
         Walk { ctx, repository: &root.repository, scope, bounds: Bounds::default(), tree, statements: Vec::new() };
     match (&root.document, Image::of_root(root)) {
@@ -166,7 +174,13 @@ impl<C: Host> Walk<'_, C> {
                 Kind::Index => self.nested(entry, depth + 1)?,
                 _ => {
                     self.bounds.read()?;
-                    let image = Image::fetch(self.ctx, self.repository, entry)?;
+                    let image = match Image::fetch(self.ctx, self.repository, entry) {
+                        Err(failure) if failure.is_not_found() => {
+                            self.tree.missing.push(entry.clone());
+                            continue;
+                        }
+                        image => image?,
+                    };
                     match entry.is_attestation() {
                         true => {
                             let Image { descriptor, manifest, .. } = image;
@@ -185,7 +199,13 @@ impl<C: Host> Walk<'_, C> {
             return Ok(());
         }
         self.bounds.read()?;
-        let bytes = self.ctx.fetch(self.repository, entry)?;
+        let bytes = match self.ctx.fetch(self.repository, entry) {
+            Err(error) if error.is_not_found() => {
+                self.tree.missing.push(entry.clone());
+                return Ok(());
+            }
+            bytes => bytes?,
+        };
         match read(entry, &bytes)? {
             Document::Index(index) => self.index(&index, depth),
             Document::Manifest(_) => Ok(()),
