@@ -26,6 +26,8 @@ struct Whole<'a> {
     descriptor_annotations: &'a Annotations,
     images: Vec<OneImage<'a>>,
     other: Vec<Entry<'a>>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    missing: Vec<Entry<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     referrers: Option<Vec<Referrer<'a>>>,
 }
@@ -124,6 +126,7 @@ pub fn json(picture: &Picture) -> Result<impl Serialize, Failure> {
         descriptor_annotations: &picture.root.annotations,
         images: picture.images.iter().map(image).collect::<Result<_, _>>()?,
         other: picture.other.iter().map(Entry::from).collect(),
+        missing: picture.missing.iter().map(Entry::from).collect(),
         referrers: picture.referrers.as_ref().map(|referrers| {
             let each = referrers.iter();
             each.map(|one| Referrer { subject: &one.subject, entry: (&one.descriptor).into() }).collect()

@@ -54,7 +54,7 @@ impl Frontend for Inspect {
         let json = request.format() == "json";
         let wanted = Wanted { sbom: asked.sbom, provenance: asked.provenance };
         let statements = wanted.sbom || wanted.provenance;
-        let depth = Depth { configs: json && !statements, referrers: asked.referrers };
+        let depth = Depth { configs: json && !statements, referrers: asked.referrers, statements };
         let picture = Picture::read(ctx, &root, &asked.platforms, request.mode(), depth)?;
         match (statements, json) {
             (false, false) => Ok(Response::text(text::text(&picture))),

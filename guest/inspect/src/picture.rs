@@ -1,7 +1,7 @@
 //! What there is to see of an image or artifact: gathered once, shown by [`crate::text`] and [`crate::json`].
 
 use portolan_oci::stack::{self, Layer};
-use portolan_oci::{Annotations, Descriptor, Manifest, Mode, Platform, media_type};
+use portolan_oci::{Annotations, Descriptor, Kind, Manifest, Mode, Platform, attestation, media_type};
 use portolan_sdk::traverse::{self, Attestation, Referrer, Root, Tree, Walked};
 use portolan_sdk::{Context, Failure};
 
@@ -18,6 +18,8 @@ pub struct Picture {
     pub images: Vec<Image>,
     /// Entries that are neither images nor attestations of one.
     pub other: Vec<Descriptor>,
+    /// Entries whose content is not there.
+    pub missing: Vec<Descriptor>,
     /// Who refers to the root and to the images; `None` where nobody asked.
     pub referrers: Option<Vec<Referrer>>,
 }
@@ -46,6 +48,8 @@ pub struct Depth {
     pub configs: bool,
     /// Who refers to what is shown.
     pub referrers: bool,
+    /// Attestations that lie beside an image rather than in its index, where the index has none.
+    pub statements: bool,
 }
 
 impl Picture {
@@ -60,11 +64,11 @@ impl Picture {
         mode: Mode,
         depth: Depth,
     ) -> Result<Picture, Failure> {
-        let Tree { images, mut other } = match platforms {
+        let Tree { images, mut other, missing } = match platforms {
             [] => traverse::walk(ctx, root)?,
             some => {
                 let chosen = traverse::select_all(ctx, root, some, mode)?;
-                Tree { images: traverse::attested(ctx, root, chosen)?, other: Vec::new() }
+                Tree { images: traverse::attested(ctx, root, chosen)?, ..Tree::default() }
             }
         };
         let configs = depth.configs || images.len() == 1;
@@ -78,17 +82,22 @@ impl Picture {
             other.retain(|entry| entry.digest != root.descriptor.digest);
             images.push(artifact(ctx, root, manifest)?);
         }
-        let referrers = match depth.referrers {
+        let bare = depth.statements && images.iter().any(|image| image.attestations.is_empty());
+        let referrers = match depth.referrers || bare {
             true => Some(referrers(ctx, root, &images)?),
             false => None,
         };
+        for referrer in referrers.iter().flatten() {
+            attach(ctx, root, &mut images, referrer)?;
+        }
         Ok(Picture {
             reference: root.name(),
             root: root.descriptor.clone(),
             annotations: root.annotations().clone(),
             images,
             other,
-            referrers,
+            missing,
+            referrers: referrers.filter(|_| depth.referrers),
         })
     }
 }
@@ -147,4 +156,20 @@ fn referrers(ctx: &impl Context, root: &Root, images: &[Image]) -> Result<Vec<Re
     subjects.extend(images.iter().map(|image| image.descriptor.digest.clone()));
     subjects.dedup();
     traverse::referrers(ctx, root, &subjects)
+}
+
+/// An attestation manifest that the registry or the store tells of, and the index did not.
+fn attach(ctx: &impl Context, root: &Root, images: &mut [Image], referrer: &Referrer) -> Result<(), Failure> {
+    let entry = &referrer.descriptor;
+    if entry.artifact_type.as_deref() != Some(attestation::ARTIFACT_TYPE) || entry.kind() != Kind::Manifest {
+        return Ok(());
+    }
+    for image in images.iter_mut().filter(|image| image.descriptor.digest == referrer.subject) {
+        if image.attestations.iter().all(|known| known.descriptor.digest != entry.digest) {
+            let bytes = ctx.fetch(&root.repository, entry)?;
+            let manifest = Manifest::parse(&bytes).map_err(|error| Failure::from(error).context(&entry.digest))?;
+            image.attestations.push(Attestation { descriptor: entry.clone(), manifest });
+        }
+    }
+    Ok(())
 }

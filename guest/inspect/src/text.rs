@@ -68,11 +68,15 @@ fn head(picture: &Picture) -> String {
 }
 
 fn platforms(picture: &Picture) -> String {
-    let rows = picture.images.iter().map(|image| {
+    let there = picture.images.iter().map(|image| {
         let platform = image.platform.as_ref().map_or_else(|| "-".to_owned(), |platform| platform.long());
         [platform, image.descriptor.digest.to_string(), image.layers.len().to_string(), size(image.size())]
     });
-    table(["PLATFORM", "DIGEST", "LAYERS", "SIZE"], &[2, 3], rows.collect())
+    let missing = picture.missing.iter().filter(|entry| !entry.is_attestation()).map(|entry| {
+        let platform = entry.platform.as_ref().map_or_else(|| "-".to_owned(), |platform| platform.long());
+        [platform, entry.digest.to_string(), "-".to_owned(), "not here".to_owned()]
+    });
+    table(["PLATFORM", "DIGEST", "LAYERS", "SIZE"], &[2, 3], there.chain(missing).collect())
 }
 
 /// What a container of it would be: the parts of the config that people ask for, by the names that Dockerfiles have for

@@ -262,6 +262,49 @@ fn referrers_are_those_of_the_root_and_of_the_images() {
     assert!(shown.ends_with("\nNo referrers.\n"), "{shown}");
 }
 
+/// BuildKit 0.32 may keep attestations beside an image instead of in its index.
+#[test]
+fn statements_beside_an_image_are_found_where_the_index_has_none() {
+    for (repository, reference) in [("docker.io/acme/app", "acme/app:1"), (STORE, "oci-layout://s:1")] {
+        let (made, image) = Made::of(repository).image("linux/amd64", &[1]);
+        let (made, said) = made.put(None, media_type::IN_TOTO, &json!({"predicate": {"name": "found"}}));
+        let spdx = json!({"annotations": {"in-toto.io/predicate-type": "https://spdx.dev/Document"}});
+        let attestation = json!({
+            "schemaVersion": 2, "mediaType": media_type::OCI_MANIFEST, "subject": image, "layers": [with(&said, spdx)],
+            "artifactType": "application/vnd.docker.attestation.manifest.v1+json",
+            "config": {"mediaType": media_type::OCI_EMPTY, "digest": Descriptor::of("a/b", b"{}").digest, "size": 2},
+        });
+        let (made, _) = made.put(Some("a"), media_type::OCI_MANIFEST, &attestation);
+        let mock = made.index("1", &[with(&image, json!({"platform": {"os": "linux", "architecture": "amd64"}}))]).mock;
+        let json = parsed(&mock, reference, &[("sbom", "true")]);
+        assert_eq!(json["statements"][0]["predicate"], json!({"name": "found"}), "{reference}");
+        let shown = text(&mock, reference, &[("referrers", "true")]).unwrap();
+        assert!(shown.contains("\nATTESTED "), "{shown}");
+        let shown = text(&mock, reference, &[]).unwrap();
+        assert!(!shown.contains("\nATTESTED "), "nobody asked: {shown}");
+    }
+}
+
+/// As `docker save` and containerd export images: the index whole, one platform's content.
+#[test]
+fn what_is_not_there_is_said() {
+    let (made, image) = Made::of(STORE).image("linux/amd64", &[1]);
+    let lost = Descriptor::of(media_type::OCI_MANIFEST, b"nobody has this");
+    let nested = Descriptor::of(media_type::OCI_INDEX, b"nor this");
+    let platform = |architecture| json!({"platform": {"os": "linux", "architecture": architecture}});
+    let mock = made
+        .index("1", &[with(&lost, platform("arm64")), with(&image, platform("amd64")), with(&nested, json!({}))])
+        .mock;
+    let shown = text(&mock, "oci-layout://s:1", &[]).unwrap();
+    assert!(shown.contains(&format!("\nlinux/arm64  {}       -  not here\n", lost.digest)), "{shown}");
+    assert!(shown.contains(&format!("\n-            {}       -  not here\n", nested.digest)), "{shown}");
+    let json = parsed(&mock, "oci-layout://s:1", &[]);
+    assert_eq!(json["missing"].as_array().unwrap().len(), 2);
+    assert_eq!(json["images"].as_array().unwrap().len(), 1);
+    let failure = text(&mock, "oci-layout://s:1", &[("platform", "linux/arm64")]).unwrap_err();
+    assert!(failure.is_not_found(), "{failure}");
+}
+
 #[test]
 fn a_platform_is_looked_at_alone() {
     let mock = shelf();

@@ -4,8 +4,10 @@
 
 mod common;
 
-use common::{fixtures, inspect};
+use common::{answer, fixtures, inspect};
 use portolan_sdk::Failure;
+use portolan_sdk::mock::Mock;
+use portolan_strategy::Bundled;
 
 fn expected(name: &str) -> String {
     let path = fixtures().join("expected").join(format!("imagetools-{name}"));
@@ -33,6 +35,50 @@ fn prints_what_buildx_prints() {
         let flags: Vec<(&str, &str)> = flag.into_iter().map(|flag| (flag, "true")).collect();
         let printed = imagetools(&format!("oci-layout://{reference}"), &flags).unwrap();
         assert_eq!(printed, expected(file) + "\n", "{file}");
+    }
+}
+
+/// A registry tells no more of a root than type, digest and size, and an index is the same wherever it lies.
+#[test]
+fn prints_the_same_of_a_registry_but_for_what_stores_add() {
+    for (layout, reference, file) in [
+        ("buildkit-multi", "acme/app:1.4", "buildkit-multi-1.4.json"),
+        ("buildkit-sbom", "acme/app:1", "buildkit-sbom-1.json"),
+        ("buildkit-single", "acme/app:2", "buildkit-single-2.json"),
+    ] {
+        let mock = Mock::new(Bundled).registry("docker.io/acme/app", fixtures().join("layouts").join(layout));
+        let printed = answer(&mock, reference, &[("format", "imagetools")]).unwrap();
+        let printed: serde_json::Value = serde_json::from_slice(&printed).unwrap();
+        let mut wanted: serde_json::Value = serde_json::from_str(&expected(file)).unwrap();
+        wanted["name"] = reference.into();
+        if layout == "buildkit-single" {
+            let manifest = wanted["manifest"].as_object_mut().unwrap();
+            manifest.remove("annotations");
+            manifest.remove("platform");
+        }
+        assert_eq!(printed, wanted, "{layout}");
+    }
+}
+
+/// What buildx leaves to chance is in the index's order here; all the rest is its own.
+#[test]
+fn keys_are_normalised_platforms_without_version() {
+    let keys = |reference| -> Vec<String> {
+        let printed: serde_json::Value = serde_json::from_str(&imagetools(reference, &[]).unwrap()).unwrap();
+        match printed["image"]["architecture"].as_str() {
+            Some(architecture) => vec![format!("alone: {architecture}")],
+            None => printed["image"].as_object().unwrap().keys().cloned().collect(),
+        }
+    };
+    for (reference, wanted) in [
+        ("oci-layout://crane-nested:1", &["linux/amd64", "linux/arm64", "windows/amd64"][..]),
+        ("oci-layout://crane-windows:all", &["alone: amd64"]),
+        ("oci-layout://crane-docker-types:2", &["linux/amd64", "linux/arm64"]),
+        ("oci-layout://buildkit-artifact:1", &["linux/amd64", "linux/arm64"]),
+        ("oci-layout://umoci:x-123", &["alone: amd64"]),
+        ("oci-layout://skopeo-names/alpine:3.16", &["alone: amd64"]),
+    ] {
+        assert_eq!(keys(reference), wanted, "{reference}");
     }
 }
 

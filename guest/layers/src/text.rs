@@ -67,7 +67,9 @@ pub fn history(images: &[Image]) -> String {
             };
             let created = step.created.as_deref().unwrap_or("-");
             let by = step.created_by.as_deref().or(step.comment.as_deref()).unwrap_or("-");
-            table.row([digest, &bytes, created, by]);
+            // A command of many lines, brought onto one.
+            let by = by.split_whitespace().collect::<Vec<_>>().join(" ");
+            table.row([digest, &bytes, created, &by]);
         }
         out.push_str(&table.to_string());
     }
