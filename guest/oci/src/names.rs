@@ -44,7 +44,8 @@ pub fn entry_name(entry: &Descriptor) -> Option<EntryName> {
         return Some(name);
     }
     let text = entry.annotations.get(REF_NAME)?;
-    match !reference::names_domain(text) && reference::is_tag(text) {
+    // A tag holds no slash, so it cannot be a name with a domain.
+    match reference::is_tag(text) {
         true => Some(EntryName::Tag(text.clone())),
         false => full(text),
     }
@@ -97,7 +98,10 @@ impl Wanted {
                 false => fail("a tag is 1 to 128 letters, digits, `_`, `.` or `-`".into()),
             };
         }
-        match Reference::parse(name.strip_prefix('/').unwrap_or(name)) {
+        let Some(name) = name.strip_prefix('/') else {
+            return fail("it is neither `:TAG` nor `/NAME[:TAG]`".into());
+        };
+        match Reference::parse(name) {
             Ok(name) => Ok(Wanted::Name(name)),
             Err(error) => fail(error.to_string()),
         }
@@ -119,7 +123,7 @@ fn strict(entries: &Index, wanted: &Wanted) -> Result<Vec<usize>, InvalidName> {
     Ok(match wanted {
         Wanted::Tag(tag) => with_tag(tag),
         Wanted::Name(wanted) => {
-            let same = with(&|name| matches!(name, EntryName::Full(full) if full.resolved() == wanted.resolved()));
+            let same = with(&|name| matches!(name, EntryName::Full(full) if full.means_same(wanted)));
             if !same.is_empty() || !stands_for_bare_tags(&names, wanted) {
                 return Ok(same);
             }

@@ -55,10 +55,10 @@ impl Reference {
                 (named, Some(Digest::parse(digest).map_err(|error| InvalidReference::new(text, error.to_string()))?))
             }
         };
-        let (domain, rest) = split_domain(named);
+        let (domain, prefix, rest) = split_domain(named);
         let last = rest.rfind('/').map_or(0, |slash| slash + 1);
         let (path, tag) = match rest.get(last..).and_then(|component| component.find(':')) {
-            None => (rest.as_str(), None),
+            None => (rest, None),
             Some(colon) => (rest.get(..last + colon).unwrap_or_default(), rest.get(last + colon + 1..)),
         };
         if path.bytes().any(|byte| byte.is_ascii_uppercase()) {
@@ -70,7 +70,7 @@ impl Reference {
             return fail("the tag is not 1 to 128 letters, digits, `_`, `.` or `-`, or starts with `.` or `-`");
         }
         let (domain, path) = match is_domain(domain) {
-            true => (domain.to_owned(), path.to_owned()),
+            true => (domain.to_owned(), [prefix, path].concat()),
             // Docker's pattern then takes all of it for a path, if it is one.
             false => (String::new(), format!("{domain}/{path}")),
         };
@@ -118,6 +118,14 @@ impl Reference {
         }
     }
 
+    /// Whether both ask for the same: [`resolved`](Reference::resolved) would read alike.
+    pub fn means_same(&self, other: &Reference) -> bool {
+        self.domain == other.domain
+            && self.path == other.path
+            && self.digest == other.digest
+            && (self.digest.is_some() || self.tag_or_latest() == other.tag_or_latest())
+    }
+
     /// The tag, or `latest`.
     pub fn tag_or_latest(&self) -> &str {
         self.tag.as_deref().unwrap_or(LATEST)
@@ -152,24 +160,21 @@ impl FromStr for Reference {
     }
 }
 
-/// Whether the first component was written as a domain, so that Docker would not put `docker.io` before it.
-pub(crate) fn names_domain(text: &str) -> bool {
-    text.split_once('/').is_some_and(|(first, _)| looks_like_domain(first))
-}
-
-fn looks_like_domain(first: &str) -> bool {
-    first.contains(['.', ':']) || first == "localhost" || first.chars().any(char::is_uppercase)
-}
-
-fn split_domain(named: &str) -> (&str, String) {
-    match named.split_once('/') {
-        None => (DOCKER_HUB, format!("{OFFICIAL}{named}")),
-        Some((first, rest)) if first == DOCKER_HUB || first == DOCKER_HUB_OLD => match rest.contains('/') {
-            true => (DOCKER_HUB, rest.to_owned()),
-            false => (DOCKER_HUB, format!("{OFFICIAL}{rest}")),
-        },
-        Some((first, rest)) if looks_like_domain(first) => (first, rest.to_owned()),
-        Some(_) => (DOCKER_HUB, named.to_owned()),
+/// The domain, what Docker Hub puts before the path, and the rest as typed. The first component is a domain only if it
+/// looks like one.
+fn split_domain(named: &str) -> (&str, &str, &str) {
+    let (domain, rest) = match named.split_once('/') {
+        Some((DOCKER_HUB | DOCKER_HUB_OLD, rest)) => (DOCKER_HUB, rest),
+        Some((first, rest))
+            if first.contains(['.', ':']) || first == "localhost" || first.chars().any(char::is_uppercase) =>
+        {
+            (first, rest)
+        }
+        _ => (DOCKER_HUB, named),
+    };
+    match domain == DOCKER_HUB && !rest.contains('/') {
+        true => (domain, OFFICIAL, rest),
+        false => (domain, "", rest),
     }
 }
 

@@ -7,6 +7,9 @@ use portolan_oci::media_type::{DOCKER_CONFIG, DOCKER_LIST, DOCKER_MANIFEST, OCI_
 use portolan_oci::platform::{order, select};
 use portolan_oci::{Descriptor, Digest, Index, Mode, Platform, attestation};
 
+/// Entries, what is wanted, and the positions that are chosen in two modes.
+type Row<'a> = (&'a [&'a str], &'a str, &'a [usize], &'a [usize]);
+
 fn platform(text: &str) -> Platform {
     let machine = Platform { os: "linux".into(), architecture: "amd64".into(), ..Platform::default() };
     Platform::parse(text, &machine).unwrap()
@@ -40,7 +43,7 @@ fn chosen(index: &Index, wanted: &str, mode: Mode) -> Vec<usize> {
 #[test]
 fn entries_come_best_first_and_those_without_a_platform_last() {
     #[rustfmt::skip]
-    let rows: &[(&[&str], &str, &[usize], &[usize])] = &[
+    let rows: &[Row<'_>] = &[
         // entries                                                  wanted            strict and compat  exact
         (&["linux/amd64", "linux/arm64"],                           "linux/amd64",    &[0],              &[0]),
         (&["linux/amd64", "linux/arm64"],                           "linux/arm64",    &[1],              &[1]),
@@ -100,7 +103,7 @@ fn the_newest_windows_that_fits_wins_and_compat_keeps_the_files_order() {
         "windows(10.0.26100.1)/amd64",
     ];
     #[rustfmt::skip]
-    let rows: &[(&[&str], &str, &[usize], &[usize])] = &[
+    let rows: &[Row<'_>] = &[
         // entries   wanted                             strict and exact    compat
         (&crane,     "windows/amd64",                   &[3, 2, 1, 0],      &[0, 1, 2, 3]),
         (&crane,     "windows(10.0.17763)/amd64",       &[0],               &[0]),
