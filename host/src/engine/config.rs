@@ -1,6 +1,7 @@
 //! wasmtime's settings: what guests may use, how instances are allocated, where compiled code is kept.
 
 use std::fs::{self, DirBuilder};
+use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 
 use wasmtime::{
@@ -35,7 +36,8 @@ pub(super) fn engine(limits: &Limits, pooling: bool, cache_dir: Option<&Path>) -
     config.max_wasm_stack(STACK);
     config.async_stack_size(FIBER);
     config.wasm_backtrace_details(WasmBacktraceDetails::Disable);
-    config.wasm_backtrace_max_frames(None);
+    // One frame, to know whether a trap came from inside a guest or from taking its answer.
+    config.wasm_backtrace_max_frames(NonZeroUsize::new(1));
     if pooling {
         config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool(limits)));
     }

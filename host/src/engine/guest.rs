@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::OwnedSemaphorePermit;
-use wasmtime::{Store, StoreContextMut, Trap, UpdateDeadline};
+use wasmtime::{Store, StoreContextMut, Trap, UpdateDeadline, WasmBacktrace};
 
 use super::Host;
 use super::config::STACK;
@@ -144,9 +144,11 @@ impl Guest {
             _ => {}
         }
         let root = error.root_cause().to_string();
-        // wasmtime has no public type for this one.
-        if root.contains("hostcall fuel") || root.contains("too much data") {
-            return self.crossed(Crossed::response(session.limits()));
+        // More than the copy to the host may have. wasmtime has no public type for this one.
+        if root.contains("too much data") {
+            let inside = error.downcast_ref::<WasmBacktrace>().is_some_and(|trace| !trace.frames().is_empty());
+            let crossed = if inside { Crossed::call_arguments } else { Crossed::response };
+            return self.crossed(crossed(session.limits()));
         }
         RunError::Trapped { frontend: self.name(), message: root }
     }

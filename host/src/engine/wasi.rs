@@ -7,9 +7,10 @@
 //!
 //! Only components that import WASI get it linked; the bundled ones import none.
 
+use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use wasmtime::component::types::{ComponentFunc, ComponentItem, Type};
+use wasmtime::component::types::{ComponentItem, Type};
 use wasmtime::component::{Component, ComponentType, Lift, Linker, LinkerInstance, Lower, Resource, ResourceType, Val};
 use wasmtime::{Result, StoreContextMut, bail};
 
@@ -126,20 +127,25 @@ fn resource(name: &str) -> ResourceType {
 }
 
 fn deny(link: &mut LinkerInstance<'_, Session>, interface: &str, function: &str) -> Result<()> {
-    let name = format!("{interface}#{function}");
-    link.func_new(function, move |_, ty, _, results| {
-        for (result, slot) in ty_results(&ty).zip(results) {
-            match denial(&result) {
-                Some(value) => *slot = value,
-                None => bail!("called {name}, which the sandbox does not have"),
+    let name: Arc<str> = format!("{interface}#{function}").into();
+    link.func_new_async(function, move |mut context, ty, parameters, results| {
+        let name = Arc::clone(&name);
+        Box::new(async move {
+            // What was lent or given ends here.
+            for parameter in parameters {
+                if let Val::Resource(resource) = parameter {
+                    resource.resource_drop_async(&mut context).await?;
+                }
             }
-        }
-        Ok(())
+            for (result, slot) in ty.results().zip(results) {
+                match denial(&result) {
+                    Some(value) => *slot = value,
+                    None => bail!("called {name}, which the sandbox does not have"),
+                }
+            }
+            Ok(())
+        })
     })
-}
-
-fn ty_results(ty: &ComponentFunc) -> impl Iterator<Item = Type> + '_ {
-    ty.results()
 }
 
 /// What a function of this type says to someone who may nothing.
@@ -208,6 +214,10 @@ fn link_interface(link: &mut LinkerInstance<'_, Session>, interface: &str) -> Re
             let world = &mut cx.data_mut().wasi;
             Ok(((world.random(), world.random()),))
         }),
+        // A handle that opens nothing: what takes it is denied.
+        "wasi:sockets/instance-network" => {
+            link.func_wrap("instance-network", |_: Context<'_>, (): ()| Ok((Resource::<Nothing>::new_own(0),)))
+        }
         "wasi:io/error" => link
             .func_wrap("[method]error.to-debug-string", |_: Context<'_>, (_,): (Resource<Failure>,)| {
                 Ok(("denied".to_owned(),))
