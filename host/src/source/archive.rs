@@ -60,7 +60,8 @@ impl Archive {
     /// # Errors
     /// As [`open`](Self::open).
     pub fn open_within(file: &Path, repository: impl Into<String>, limits: &Limits) -> Result<Self> {
-        let fail = |code, detail: String| Error::new(code, OPERATION, file.display().to_string(), detail);
+        let subject = file.display().to_string();
+        let fail = |code, detail: String| Error::new(code, OPERATION, subject.as_str(), detail);
         let other = |error: io::Error| fail(Code::Other, error.to_string());
         // Not waiting for the other end, should it be a fifo.
         let nonblock = rustix::fs::OFlags::NONBLOCK.bits().cast_signed();
@@ -100,7 +101,7 @@ impl Archive {
         }
         let file = Arc::new(opened);
         let archive = Archive { repository: repository.into(), file, members, verified: Verified::default() };
-        store::check_version(&archive, OPERATION)?;
+        store::check_version(&archive, OPERATION, &subject)?;
         Ok(archive)
     }
 }

@@ -137,6 +137,9 @@ struct Reader<'a> {
 impl Read for Reader<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let left = self.blob.length.saturating_sub(self.offset);
+        if left == 0 {
+            return Ok(0);
+        }
         let wanted = usize::try_from(left).unwrap_or(usize::MAX).min(buffer.len());
         let read = self.blob.file.read_at(&mut buffer[..wanted], self.blob.start.saturating_add(self.offset))?;
         self.offset += read as u64;

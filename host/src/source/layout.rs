@@ -38,7 +38,8 @@ impl Layout {
     /// # Errors `not-found` where there is no folder or it has no `index.json`; `malformed` where the `oci-layout` file
     /// is missing or not of version 1; `forbidden` where we may not look.
     pub fn open(dir: &Path, repository: impl Into<String>) -> Result<Self> {
-        let fail = |code, detail: String| Error::new(code, OPERATION, dir.display().to_string(), detail);
+        let subject = dir.display().to_string();
+        let fail = |code, detail: String| Error::new(code, OPERATION, subject.as_str(), detail);
         let folder = rustix::fs::openat(CWD, dir, OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())
             .map_err(|errno| match errno {
                 Errno::NOENT => fail(Code::NotFound, "there is no such folder".into()),
@@ -51,7 +52,7 @@ impl Layout {
             return Err(fail(Code::NotFound, "it has no index.json, so it is no image layout".into()));
         }
         let layout = Layout { repository: repository.into(), folder, verified: Verified::default() };
-        store::check_version(&layout, OPERATION)?;
+        store::check_version(&layout, OPERATION, &subject)?;
         Ok(layout)
     }
 

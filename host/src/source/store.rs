@@ -90,7 +90,7 @@ impl Verified {
 
 impl Missing {
     /// The error of an operation that needed the file.
-    fn explain(self, files: &impl Files, operation: &'static str, place: &Place<'_>) -> Error {
+    fn explain(self, operation: &'static str, subject: String, place: &Place<'_>) -> Error {
         let (code, detail) = match self {
             Missing::Absent => (Code::NotFound, format!("it has no {place}")),
             Missing::NoFile(what, kind) => {
@@ -99,36 +99,39 @@ impl Missing {
             Missing::Forbidden(what) => (Code::Forbidden, format!("no permission to read its {what}")),
             Missing::Failed(failure) => (Code::Other, format!("reading its {place}: {failure}")),
         };
-        Error::new(code, operation, shown(files), detail)
+        Error::new(code, operation, subject, detail)
     }
 }
 
-/// Fails unless the `oci-layout` file is there and says version 1.
-pub(super) fn check_version(files: &impl Files, operation: &'static str) -> Result<()> {
+/// Fails unless the `oci-layout` file is there and says version 1. `subject` is what is being opened.
+pub(super) fn check_version(files: &impl Files, operation: &'static str, subject: &str) -> Result<()> {
     /// What the file says.
     #[derive(Deserialize)]
     struct Version {
         #[serde(rename = "imageLayoutVersion")]
         version: String,
     }
-    let malformed = |detail: String| Error::new(Code::Malformed, operation, shown(files), detail);
-    let blob = match files.find(&Place::Version) {
+    let place = Place::Version;
+    let fail = |code, detail: String| Error::new(code, operation, subject, detail);
+    let malformed = |detail: String| fail(Code::Malformed, format!("its {place} file {detail}"));
+    let blob = match files.find(&place) {
         Err(Missing::Absent) => {
-            return Err(malformed(format!("it has no oci-layout file, as an image {} must", files.medium()))
+            let detail = format!("it has no {place} file, as an image {} must", files.medium());
+            return Err(fail(Code::Malformed, detail)
                 .with_hint(r#"if it is one, add the file: {"imageLayoutVersion":"1.0.0"}"#));
         }
-        found => found.map_err(|missing| missing.explain(files, operation, &Place::Version))?,
+        found => found.map_err(|missing| missing.explain(operation, subject.to_owned(), &place))?,
     };
     if blob.length() > VERSION_FILE {
-        return Err(malformed(format!("its oci-layout file has {} bytes, where thirty are usual", blob.length())));
+        return Err(malformed(format!("has {} bytes, where thirty are usual", blob.length())));
     }
-    let bytes = blob.read(0, VERSION_FILE).map_err(|failure| failed(files, operation, &failure))?;
-    let Version { version } = serde_json::from_slice(&bytes)
-        .map_err(|reason| malformed(format!("its oci-layout file is not readable: {reason}")))?;
+    let bytes = blob.read(0, VERSION_FILE).map_err(|failure| fail(Code::Other, failure.to_string()))?;
+    let Version { version } =
+        serde_json::from_slice(&bytes).map_err(|reason| malformed(format!("is not readable: {reason}")))?;
     if version.split('.').next() == Some("1") {
         return Ok(());
     }
-    Err(malformed(format!("its oci-layout file says version {version:?}; the one known here is 1.0.0")))
+    Err(malformed(format!("says version {version:?}; the one known here is 1.0.0")))
 }
 
 #[async_trait]
@@ -189,7 +192,8 @@ impl<F: Files> Source for F {
 
     async fn entries(&self, limits: &Limits) -> Result<(Descriptor, Bytes)> {
         let operation = "read the entries of";
-        let blob = self.find(&Place::Index).map_err(|missing| missing.explain(self, operation, &Place::Index))?;
+        let blob =
+            self.find(&Place::Index).map_err(|missing| missing.explain(operation, shown(self), &Place::Index))?;
         if blob.length() > limits.entries {
             let detail = format!("its index.json has {} bytes, where {} are the limit", blob.length(), limits.entries);
             return Err(Error::new(Code::TooLarge, operation, shown(self), detail));
@@ -232,7 +236,7 @@ async fn find_blob(files: &impl Files, digest: &Digest) -> Result<Blob> {
             };
             Err(Error::new(Code::NotFound, "fetch", subject, detail))
         }
-        Err(missing) => Err(missing.explain(files, "fetch", &place)),
+        Err(missing) => Err(missing.explain("fetch", subject, &place)),
     }
 }
 

@@ -111,7 +111,7 @@ pub(super) fn members(archive: &impl ReadAt, limit: u64, wanted: impl Fn(&str) -
         let kind = if sparse { Kind::Sparse } else { header.kind(&name) };
         let size = stored_size(&header, size)?;
         if size > 0 && header.has_no_bytes(kind) {
-            let what = format!("is a {} and claims {size} bytes", kind.name());
+            let what = format!("is {} and claims {size} bytes", kind.name());
             return Err(malformed(position, &name, &what));
         }
         let offset = if header.typeflag() == b'S' { skip_sparse_map(archive, &header, data)? } else { data };
@@ -277,11 +277,11 @@ impl Kind {
     /// For a sentence: `is a …`.
     pub(super) fn name(self) -> &'static str {
         match self {
-            Kind::File => "file",
-            Kind::Sparse => "sparse file",
-            Kind::Link => "link",
-            Kind::Directory => "directory",
-            Kind::Special => "special file",
+            Kind::File => "a file",
+            Kind::Sparse => "a sparse file",
+            Kind::Link => "a link",
+            Kind::Directory => "a directory",
+            Kind::Special => "a special file",
         }
     }
 }

@@ -69,7 +69,7 @@ fn scan(parts: &[Vec<u8>]) -> String {
         Ok(members) => {
             let mut lines: Vec<_> = members
                 .iter()
-                .map(|(name, member)| format!("{name}: {} {}@{}", member.kind.name(), member.size, member.offset))
+                .map(|(name, member)| format!("{name}: {} {}@{}", &member.kind.name()[2..], member.size, member.offset))
                 .collect();
             lines.sort();
             lines.join(", ")
