@@ -11,10 +11,18 @@ pub fn sbom(predicate: &Value, out: &mut String) {
     if let Some(created) = text(predicate, "/creationInfo/created") {
         head.push(Some(created));
     }
-    out.push_str(&head.into_iter().flatten().collect::<Vec<_>>().join("  "));
-    out.push('\n');
+    let head = head.into_iter().flatten().collect::<Vec<_>>().join("  ");
+    if !head.is_empty() {
+        out.push_str(&head);
+        out.push('\n');
+    }
+    let listed = predicate.pointer("/packages").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+    if listed.is_empty() {
+        out.push_str("no packages\n");
+        return;
+    }
     let mut packages = Table::new(["PACKAGE", "VERSION", "LICENSE"]);
-    for package in predicate.pointer("/packages").and_then(Value::as_array).into_iter().flatten() {
+    for package in listed {
         // NOASSERTION is how SPDX says that it has nothing to say.
         let license = ["/licenseConcluded", "/licenseDeclared"]
             .iter()
@@ -79,4 +87,80 @@ pub fn provenance(predicate: &Value, out: &mut String) {
 /// The text at a place, where there is some.
 fn text<'a>(value: &'a Value, place: &str) -> Option<&'a str> {
     value.pointer(place).and_then(Value::as_str).filter(|text| !text.is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn written(write: fn(&Value, &mut String), predicate: &Value) -> String {
+        let mut out = String::new();
+        write(predicate, &mut out);
+        out
+    }
+
+    #[test]
+    fn versions_of_provenance_read_alike() {
+        let material = json!([{"uri": "pkg:docker/alpine@3", "digest": {"sha256": "abc"}}, {"uri": "git"}, 7]);
+        let one = json!({
+            "buildDefinition": {
+                "buildType": "t",
+                "externalParameters": {"configSource": {"uri": "u", "path": "p"}, "request": {"frontend": "f"}},
+                "resolvedDependencies": material,
+            },
+            "runDetails": {
+                "builder": {"id": "b"},
+                "metadata": {
+                    "startedOn": "s", "finishedOn": "e",
+                    "buildkit_metadata": {"vcs": {"source": "v", "revision": "r"}},
+                },
+            },
+        });
+        let zero_two = json!({
+            "buildType": "t", "builder": {"id": "b"}, "materials": material,
+            "invocation": {"configSource": {"uri": "u", "entryPoint": "p"}, "parameters": {"frontend": "f"}},
+            "metadata": {
+                "buildStartedOn": "s", "buildFinishedOn": "e",
+                "https://mobyproject.org/buildkit@v1#metadata": {"vcs": {"source": "v", "revision": "r"}},
+            },
+        });
+        let wanted = "\
+Build type  t
+Builder     b
+Frontend    f
+Source      u
+File        p
+Repository  v
+Revision    r
+Started     s
+Finished    e
+
+BUILT FROM           DIGEST
+pkg:docker/alpine@3  sha256:abc
+git                  -
+-                    -
+";
+        assert_eq!(written(provenance, &one), wanted);
+        assert_eq!(written(provenance, &zero_two), wanted);
+        assert_eq!(written(provenance, &json!([1, 2])), "");
+    }
+
+    #[test]
+    fn packages_have_the_license_that_is_known() {
+        let predicate = json!({
+            "spdxVersion": "SPDX-2.3", "name": "n", "creationInfo": 5,
+            "packages": [
+                {"name": "a", "versionInfo": "1", "licenseConcluded": "MIT", "licenseDeclared": "ISC"},
+                {"name": "b", "licenseConcluded": "NOASSERTION", "licenseDeclared": "ISC"},
+                {"licenseDeclared": "NOASSERTION", "versionInfo": 2},
+                null,
+            ],
+        });
+        assert_eq!(
+            written(sbom, &predicate),
+            "SPDX-2.3  n\nPACKAGE  VERSION  LICENSE\na        1        MIT\nb        -        ISC\n-        -        -\n-        -        -\n"
+        );
+        assert_eq!(written(sbom, &Value::Null), "no packages\n");
+    }
 }

@@ -262,6 +262,36 @@ fn referrers_are_those_of_the_root_and_of_the_images() {
     assert!(shown.ends_with("\nNo referrers.\n"), "{shown}");
 }
 
+/// What containerd notes at a store's entry counts as a subject, as does what an attestation's entry says.
+#[test]
+fn a_store_is_looked_through_for_referrers() {
+    let (made, image) = Made::of(STORE).image("linux/amd64", &[1]);
+    let plain = |number: u32| {
+        json!({
+            "schemaVersion": 2, "annotations": {"n": number.to_string()}, "layers": [],
+            "config": {"mediaType": "application/vnd.acme.config+json", "digest": image.digest, "size": 2},
+        })
+    };
+    let (made, inside) = made.put(None, media_type::OCI_MANIFEST, &plain(1));
+    // An entry without its content refers to nothing.
+    let lost = Descriptor::of(media_type::OCI_MANIFEST, b"nobody has this");
+    let entries = [with(&image, json!({})), with(&inside, attesting(&image)), with(&lost, json!({}))];
+    let made = made.index("1", &entries);
+    let bytes = plain(2).to_string().into_bytes();
+    let mut noted = Descriptor::of(media_type::OCI_MANIFEST, &bytes);
+    noted.annotations.insert("io.containerd.manifest.subject".into(), image.digest.to_string());
+    let mock = made.mock.described(STORE, Some("noted"), noted.clone(), bytes);
+    let json = parsed(&mock, "oci-layout://s:1", &[("referrers", "true")]);
+    let found: Vec<(&Value, &Value)> = json["referrers"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|one| (&one["descriptor"]["digest"], &one["artifactType"]))
+        .collect();
+    let kind = json!("application/vnd.acme.config+json");
+    assert_eq!(found, [(&json!(inside.digest), &kind), (&json!(noted.digest), &kind)]);
+}
+
 /// BuildKit 0.32 may keep attestations beside an image instead of in its index.
 #[test]
 fn statements_beside_an_image_are_found_where_the_index_has_none() {
