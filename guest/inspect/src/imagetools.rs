@@ -9,8 +9,8 @@
 use crate::attested;
 use crate::go::{self, Shape, Value};
 use portolan_oci::{Descriptor, Digest, Index, Kind, Manifest, Platform};
-use portolan_sdk::traverse::{Attestation, NESTING, Root};
-use portolan_sdk::{Failure, Host};
+use portolan_sdk::traverse::{self, Attestation, NESTING, Root};
+use portolan_sdk::{Failure, Host, code};
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -38,11 +38,16 @@ impl Loaded {
     /// # Errors
     /// A document that cannot be fetched or does not read, and indexes nested deeper than eight levels.
     pub fn read(ctx: &impl Host, root: &Root) -> Result<Loaded, Failure> {
-        let mut walk = Walk { ctx, repository: &root.repository, seen: BTreeSet::new(), found: Vec::new() };
-        let mut attestations = BTreeMap::new();
-        walk.enter(&root.descriptor, &root.bytes, NESTING, &mut attestations)?;
+        let mut walk = Walk {
+            ctx,
+            repository: &root.repository,
+            seen: BTreeSet::new(),
+            found: Vec::new(),
+            attestations: BTreeMap::new(),
+        };
+        walk.enter(&root.descriptor, &root.bytes, 0)?;
         let configs: Vec<Descriptor> = walk.found.iter().map(|(_, manifest)| manifest.config.clone()).collect();
-        ctx.prefetch(&root.repository, &configs);
+        traverse::prefetch(ctx, &root.repository, &configs);
         let machine = ctx.platform();
         let mut images = BTreeMap::new();
         for (entry, manifest) in walk.found {
@@ -53,7 +58,7 @@ impl Loaded {
             };
             images.insert(platform.normalized(&machine).short(), Image { digest: entry.digest, config });
         }
-        Ok(Loaded { images, attestations })
+        Ok(Loaded { images, attestations: walk.attestations })
     }
 
     /// Leaves only the images whose manifests are among `chosen`.
@@ -69,42 +74,50 @@ struct Walk<'a, H> {
     seen: BTreeSet<Digest>,
     /// Images in file order, with their entries.
     found: Vec<(Descriptor, Manifest)>,
+    attestations: BTreeMap<String, Vec<Descriptor>>,
 }
 
 impl<H: Host> Walk<'_, H> {
-    fn enter(
-        &mut self,
-        entry: &Descriptor,
-        bytes: &[u8],
-        levels: usize,
-        attestations: &mut BTreeMap<String, Vec<Descriptor>>,
-    ) -> Result<(), Failure> {
-        if entry.kind() != Kind::Index {
-            self.found.push((entry.clone(), Manifest::parse(bytes)?));
-            return Ok(());
+    fn enter(&mut self, entry: &Descriptor, bytes: &[u8], depth: usize) -> Result<(), Failure> {
+        match (entry.kind(), subject(entry)) {
+            (Kind::Index, _) => {}
+            (_, Some(subject)) => {
+                self.attestations.entry(subject.to_owned()).or_default().push(entry.clone());
+                return Ok(());
+            }
+            (_, None) => {
+                self.found.push((entry.clone(), Manifest::parse(bytes)?));
+                return Ok(());
+            }
         }
         if !self.seen.insert(entry.digest.clone()) {
             return Ok(());
         }
-        let Some(levels) = levels.checked_sub(1) else {
-            return Err(Failure::new(format!("indexes are nested deeper than {NESTING} levels at {}", entry.digest)));
-        };
-        let mut below = Vec::new();
-        for child in Index::parse(bytes)?.manifests {
-            let subject = SUBJECTS.iter().find_map(|name| child.annotations.get(*name));
-            match (child.kind(), subject) {
-                (Kind::Manifest, Some(subject)) => attestations.entry(subject.clone()).or_default().push(child),
-                (Kind::Manifest | Kind::Index, _) => below.push(child),
-                _ => {}
-            }
+        if depth > NESTING {
+            let message =
+                format!("{} is an index inside {NESTING} others: that is as deep as indexes are read", entry.digest);
+            return Err(Failure::of(code::TOO_LARGE, message));
         }
-        self.ctx.prefetch(self.repository, &below);
+        let mut below = Index::parse(bytes)?.manifests;
+        below.retain(|child| matches!(child.kind(), Kind::Index | Kind::Manifest));
+        // What speaks of an image is read only when somebody asks what it says.
+        let is_read = |child: &&Descriptor| child.kind() == Kind::Index || subject(child).is_none();
+        let ahead: Vec<Descriptor> = below.iter().filter(is_read).map(Descriptor::bare).collect();
+        traverse::prefetch(self.ctx, self.repository, &ahead);
         for child in below {
-            let bytes = self.ctx.fetch(self.repository, &child)?;
-            self.enter(&child, &bytes, levels, attestations)?;
+            let bytes = match is_read(&&child) {
+                true => self.ctx.fetch(self.repository, &child)?,
+                false => Vec::new(),
+            };
+            self.enter(&child, &bytes, depth + 1)?;
         }
         Ok(())
     }
+}
+
+/// What an attestation manifest speaks of, by its entry.
+fn subject(entry: &Descriptor) -> Option<&str> {
+    SUBJECTS.iter().find_map(|name| entry.annotations.get(*name)).map(String::as_str)
 }
 
 /// What buildx takes of a config whose entry names no platform: these three, and no os.version.

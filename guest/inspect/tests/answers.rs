@@ -423,6 +423,28 @@ fn imagetools_narrowed_to_a_platform_has_one_image() {
 }
 
 #[test]
+fn indexes_are_read_eight_deep() {
+    for (depth, reads) in [(0, true), (8, true), (9, false)] {
+        let (mut made, image) = Made::of(STORE).image("linux/amd64", &[1]);
+        let mut inner = with(&image, json!({"platform": {"os": "linux", "architecture": "amd64"}}));
+        for _ in 0..depth {
+            let index = json!({"schemaVersion": 2, "mediaType": media_type::OCI_INDEX, "manifests": [inner]});
+            let (with_it, descriptor) = made.put(None, media_type::OCI_INDEX, &index);
+            made = with_it;
+            inner = with(&descriptor, json!({}));
+        }
+        let mock = made.index("1", &[inner]).mock;
+        for format in ["text", "json", "imagetools"] {
+            let answer = text(&mock, "oci-layout://s:1", &[("format", format)]);
+            assert_eq!(answer.is_ok(), reads, "{depth} deep, {format}: {answer:?}");
+            if let Err(failure) = answer {
+                assert_eq!(failure.cause.map(|cause| cause.code).as_deref(), Some("too-large"));
+            }
+        }
+    }
+}
+
+#[test]
 fn failures_say_what_is_wrong_and_what_to_try() {
     let (made, image) = Made::of(STORE).image("linux/amd64", &[1, 2]);
     let short = json!({"os": "linux", "architecture": "amd64", "rootfs": {"type": "layers", "diff_ids": []}});
