@@ -3,7 +3,7 @@
 //!
 //! Two programs that read one text differently are one program deceived. So keys that come twice, or in another case than
 //! the specification's (Go's reader takes them), are refused in the index, the manifest, the config, their descriptors and
-//! platforms; not inside annotations, labels or any other document.
+//! platforms; not inside annotations, labels or any other document. One pass over the bytes does all of it.
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;
@@ -14,14 +14,24 @@ use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, Seq
 
 use super::Malformed;
 use crate::media_type::{self, DOCKER_CONFIG, DOCKER_LIST, DOCKER_MANIFEST, Kind, OCI_INDEX, OCI_MANIFEST};
+use crate::reference::excerpt;
 
 /// What lies where: the known keys of an object and what each holds.
 #[derive(Clone, Copy)]
 enum Shape {
     /// Not looked into.
     Any,
+    /// Kept: the verdict depends on it.
+    Fact(Fact),
     Object(&'static [(&'static str, Shape)]),
     List(&'static Shape),
+}
+
+#[derive(Clone, Copy)]
+enum Fact {
+    SchemaVersion,
+    MediaType,
+    ConfigType,
 }
 
 use Shape::{Any, List, Object};
@@ -29,24 +39,28 @@ use Shape::{Any, List, Object};
 const PLATFORM: &[(&str, Shape)] =
     &[("architecture", Any), ("os", Any), ("os.version", Any), ("os.features", Any), ("variant", Any)];
 
-const DESCRIPTOR: &[(&str, Shape)] = &[
-    ("mediaType", Any),
-    ("digest", Any),
-    ("size", Any),
-    ("urls", Any),
-    ("annotations", Any),
-    ("data", Any),
-    ("platform", Object(PLATFORM)),
-    ("artifactType", Any),
-];
+const DESCRIPTOR: &[(&str, Shape)] = &descriptor(Any);
+
+const fn descriptor(media_type: Shape) -> [(&'static str, Shape); 8] {
+    [
+        ("mediaType", media_type),
+        ("digest", Any),
+        ("size", Any),
+        ("urls", Any),
+        ("annotations", Any),
+        ("data", Any),
+        ("platform", Object(PLATFORM)),
+        ("artifactType", Any),
+    ]
+}
 
 /// Manifests and indexes together: which of the two it is follows from the keys that are there.
 const ROOT: &[(&str, Shape)] = &[
-    ("schemaVersion", Any),
-    ("mediaType", Any),
+    ("schemaVersion", Shape::Fact(Fact::SchemaVersion)),
+    ("mediaType", Shape::Fact(Fact::MediaType)),
     ("artifactType", Any),
     ("manifests", List(&Object(DESCRIPTOR))),
-    ("config", Object(DESCRIPTOR)),
+    ("config", Object(&descriptor(Shape::Fact(Fact::ConfigType)))),
     ("layers", List(&Object(DESCRIPTOR))),
     ("fsLayers", Any),
     ("subject", Object(DESCRIPTOR)),
@@ -75,24 +89,14 @@ pub fn check(media_type: &str, bytes: &[u8], most: usize) -> Result<(), Malforme
         return Err(schema1());
     }
     match media_type::kind(media_type) {
-        kind @ (Kind::Index | Kind::Manifest) => {
-            let root = Root::read(bytes)?;
-            let shape = root.shape(bytes, most)?;
-            if shape != kind {
-                return Err(Malformed::new(format!(
-                    "its media type is {media_type}, and its shape is that of {}",
-                    named(shape)
-                )));
-            }
-            match root.media_type.as_deref() {
-                Some(own) if media_type::kind(own) != shape => Err(Malformed::new(format!(
-                    "it says that it is {own:?}, and its shape is that of {}",
-                    named(shape)
-                ))),
-                _ => Ok(()),
-            }
-        }
-        Kind::Config => walk(bytes, Object(CONFIG), most, "image config").map(drop),
+        kind @ (Kind::Index | Kind::Manifest) => match Root::read(bytes, most)? {
+            root if root.kind == kind => Ok(()),
+            root => Err(Malformed::new(format!(
+                "its media type is {media_type}, and its shape is that of {}",
+                named(root.kind)
+            ))),
+        },
+        Kind::Config => walk(bytes, CONFIG, most, "image config").map(drop),
         _ => Ok(()),
     }
 }
@@ -103,27 +107,14 @@ pub fn check(media_type: &str, bytes: &[u8], most: usize) -> Result<(), Malforme
 /// # Errors
 /// As [`check`], and what is neither index nor manifest.
 pub fn media_type_of(bytes: &[u8], compat: bool) -> Result<String, Malformed> {
-    let root = Root::read(bytes)?;
-    let shape = root.shape(bytes, usize::MAX)?;
-    if let Some(own) = root.media_type.filter(|own| !own.is_empty()) {
-        return match media_type::kind(&own) == shape {
-            true => Ok(own.into_owned()),
-            false => {
-                Err(Malformed::new(format!("it says that it is {own:?}, and its shape is that of {}", named(shape))))
-            }
-        };
-    }
-    let docker_config = || {
-        let config = root.config.as_ref().and_then(|config| config.media_type.as_deref());
-        config == Some(DOCKER_CONFIG)
-    };
-    Ok(match shape {
-        Kind::Index if compat => DOCKER_LIST,
-        Kind::Index => OCI_INDEX,
-        _ if compat || docker_config() => DOCKER_MANIFEST,
-        _ => OCI_MANIFEST,
-    }
-    .into())
+    let Root { kind, media_type, config_type } = Root::read(bytes, usize::MAX)?;
+    Ok(match (media_type, kind) {
+        (Some(own), _) => own.into_owned(),
+        (None, Kind::Index) if compat => DOCKER_LIST.into(),
+        (None, Kind::Index) => OCI_INDEX.into(),
+        _ if compat || config_type.as_deref() == Some(DOCKER_CONFIG) => DOCKER_MANIFEST.into(),
+        _ => OCI_MANIFEST.into(),
+    })
 }
 
 fn named(kind: Kind) -> &'static str {
@@ -139,49 +130,29 @@ fn schema1() -> Malformed {
     )
 }
 
-/// What tells an index from a manifest.
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
+/// An index or a manifest, and nothing that could be taken for both.
 struct Root<'a> {
-    #[serde(default)]
-    schema_version: Option<serde_json::Number>,
-    #[serde(default, borrow)]
+    /// By its shape, which its own media type does not contradict.
+    kind: Kind,
+    /// Its own. An empty one says nothing.
     media_type: Option<Cow<'a, str>>,
-    #[serde(default, borrow, deserialize_with = "peek")]
-    config: Option<Peek<'a>>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Peek<'a> {
-    #[serde(default, borrow)]
-    media_type: Option<Cow<'a, str>>,
-}
-
-fn peek<'de: 'a, 'a, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Peek<'a>>, D::Error> {
-    Option::deserialize(deserializer)
+    config_type: Option<Cow<'a, str>>,
 }
 
 impl<'a> Root<'a> {
-    fn read(bytes: &'a [u8]) -> Result<Self, Malformed> {
-        serde_json::from_slice(bytes).map_err(|error| Malformed::json("index or manifest", &error))
-    }
-
-    fn shape(&self, bytes: &[u8], most: usize) -> Result<Kind, Malformed> {
-        if self.media_type.as_deref().is_some_and(media_type::is_schema1) {
+    fn read(bytes: &'a [u8], most: usize) -> Result<Self, Malformed> {
+        let (keys, facts) = walk(bytes, ROOT, most, "index or manifest")?;
+        let media_type = facts.media_type.filter(|own| !own.is_empty());
+        if facts.schema_version == Some(1.0) || media_type.as_deref().is_some_and(media_type::is_schema1) {
             return Err(schema1());
         }
-        if self.schema_version.as_ref().and_then(serde_json::Number::as_u64) == Some(1) {
-            return Err(schema1());
-        }
-        let keys = walk(bytes, Object(ROOT), most, "index or manifest")?;
         let has = |key: &str| ROOT.iter().position(|(known, _)| *known == key).is_some_and(|at| keys & (1 << at) != 0);
         if has("fsLayers") {
             return Err(Malformed::new(
                 "it has fsLayers, as a Docker manifest of schema 1 has, which is no longer read",
             ));
         }
-        match (has("manifests"), has("config") || has("layers")) {
+        let kind = match (has("manifests"), has("config") || has("layers")) {
             (true, true) => Err(Malformed::new(
                 "it is ambiguous: it has manifests, as an index, and config or layers, as a manifest",
             )),
@@ -190,47 +161,70 @@ impl<'a> Root<'a> {
             (false, false) => {
                 Err(Malformed::new("it is neither index nor manifest: it has no manifests, no config and no layers"))
             }
+        }?;
+        match media_type {
+            Some(own) if media_type::kind(&own) != kind => Err(Malformed::new(format!(
+                "it says that it is {:?}, and its shape is that of {}",
+                excerpt(&own),
+                named(kind)
+            ))),
+            media_type => Ok(Root { kind, media_type, config_type: facts.config_type }),
         }
     }
 }
 
-/// Walks a document; the known keys that its outermost object has, as bits.
-fn walk(bytes: &[u8], shape: Shape, most: usize, what: &str) -> Result<u32, Malformed> {
+/// What was met on a walk.
+#[derive(Default)]
+struct Facts<'a> {
+    schema_version: Option<f64>,
+    media_type: Option<Cow<'a, str>>,
+    config_type: Option<Cow<'a, str>>,
+}
+
+/// Walks a document; the known keys that its outermost object has, as bits, and the facts.
+fn walk<'a>(
+    bytes: &'a [u8],
+    known: &'static [(&'static str, Shape)],
+    most: usize,
+    what: &str,
+) -> Result<(u32, Facts<'a>), Malformed> {
+    let mut facts = Facts::default();
     let mut deserializer = serde_json::Deserializer::from_slice(bytes);
-    let keys = Walk { shape, most }
+    let keys = Walk { shape: Object(known), most, facts: &mut facts }
         .deserialize(&mut deserializer)
         .and_then(|keys| deserializer.end().map(|()| keys))
         .map_err(|error| Malformed::json(what, &error))?;
-    Ok(keys)
+    Ok((keys, facts))
 }
 
-#[derive(Clone, Copy)]
-struct Walk {
+struct Walk<'w, 'de> {
     shape: Shape,
     most: usize,
+    facts: &'w mut Facts<'de>,
 }
 
-impl<'de> DeserializeSeed<'de> for Walk {
+impl<'de> DeserializeSeed<'de> for Walk<'_, 'de> {
     /// The known keys that were there, as bits.
     type Value = u32;
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<u32, D::Error> {
+        let text = |deserializer| Ok(Option::<Text<'de>>::deserialize(deserializer)?.map(|Text(text)| text));
         match self.shape {
-            Any => deserializer.deserialize_ignored_any(IgnoredAny).map(|_| 0),
-            Object(_) | List(_) => deserializer.deserialize_any(self),
+            Any => return deserializer.deserialize_ignored_any(IgnoredAny).map(|_| 0),
+            Object(_) | List(_) => return deserializer.deserialize_any(self),
+            Shape::Fact(Fact::SchemaVersion) => self.facts.schema_version = Option::deserialize(deserializer)?,
+            Shape::Fact(Fact::MediaType) => self.facts.media_type = text(deserializer)?,
+            Shape::Fact(Fact::ConfigType) => self.facts.config_type = text(deserializer)?,
         }
+        Ok(0)
     }
 }
 
-impl<'de> Visitor<'de> for Walk {
+impl<'de> Visitor<'de> for Walk<'_, 'de> {
     type Value = u32;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self.shape {
-            Any => "anything",
-            Object(_) => "an object",
-            List(_) => "a list",
-        })
+        f.write_str(if matches!(self.shape, List(_)) { "a list" } else { "an object" })
     }
 
     fn visit_unit<E: Error>(self) -> Result<u32, E> {
@@ -239,11 +233,12 @@ impl<'de> Visitor<'de> for Walk {
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<u32, A::Error> {
         let List(&shape) = self.shape else { return Err(A::Error::custom("a list where an object is meant")) };
+        let Walk { most, facts, .. } = self;
         let mut count = 0usize;
-        while list.next_element_seed(Walk { shape, most: self.most })?.is_some() {
+        while list.next_element_seed(Walk { shape, most, facts: &mut *facts })?.is_some() {
             count += 1;
-            if count > self.most {
-                return Err(A::Error::custom(format_args!("a list of more than {} entries", self.most)));
+            if count > most {
+                return Err(A::Error::custom(format_args!("a list of more than {most} entries")));
             }
         }
         Ok(0)
@@ -251,42 +246,49 @@ impl<'de> Visitor<'de> for Walk {
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<u32, A::Error> {
         let Object(known) = self.shape else { return Err(A::Error::custom("an object where a list is meant")) };
+        let Walk { most, facts, .. } = self;
         let mut keys = 0u32;
         let mut others = BTreeSet::new();
-        while let Some(Key(key)) = map.next_key()? {
-            let place = known.iter().position(|(name, _)| name.eq_ignore_ascii_case(&key));
-            let shape = match place.and_then(|at| Some((at, known.get(at)?))) {
-                Some((_, (name, _))) if *name != key => {
-                    return Err(A::Error::custom(format_args!("the key {key:?}, which must be written {name:?}")));
-                }
+        while let Some(Text(key)) = map.next_key()? {
+            let twice = || Err(A::Error::custom(format_args!("the key {:?} twice", excerpt(&key))));
+            let shape = match known.iter().enumerate().find(|(_, (name, _))| *name == key) {
+                Some((at, _)) if keys & (1 << at) != 0 => return twice(),
                 Some((at, (_, shape))) => {
-                    if keys & (1 << at) != 0 {
-                        return Err(A::Error::custom(format_args!("the key {key:?} twice")));
-                    }
                     keys |= 1 << at;
                     *shape
                 }
                 None => {
-                    if others.contains(key.as_ref()) {
-                        return Err(A::Error::custom(format_args!(
-                            "the key {:?} twice",
-                            crate::reference::excerpt(&key)
-                        )));
+                    if let Some((name, _)) = known.iter().find(|(name, _)| go_takes(&key, name)) {
+                        return Err(A::Error::custom(format_args!("the key {key:?}, which must be written {name:?}")));
                     }
-                    others.insert(key.into_owned());
+                    if others.contains(&key) {
+                        return twice();
+                    }
+                    others.insert(key);
                     Any
                 }
             };
-            map.next_value_seed(Walk { shape, most: self.most })?;
+            map.next_value_seed(Walk { shape, most, facts: &mut *facts })?;
         }
         Ok(keys)
     }
 }
 
-struct Key<'a>(Cow<'a, str>);
+/// Whether Go's `encoding/json` reads `key` as `name`: case counts for nothing, and the long s and the Kelvin sign are
+/// letters of another case to it.
+fn go_takes(key: &str, name: &str) -> bool {
+    let fold = |char: char| match char {
+        '\u{17f}' => 's',
+        '\u{212a}' => 'k',
+        other => other.to_ascii_lowercase(),
+    };
+    key.chars().map(fold).eq(name.chars().map(fold))
+}
 
-impl<'de: 'a, 'a> Deserialize<'de> for Key<'a> {
+struct Text<'a>(Cow<'a, str>);
+
+impl<'de: 'a, 'a> Deserialize<'de> for Text<'a> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        super::text(deserializer).map(Key)
+        super::text(deserializer).map(Text)
     }
 }

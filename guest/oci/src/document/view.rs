@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Deserializer, Serialize};
 
-use super::{Malformed, absent, check, media_type_of, text};
+use super::{Malformed, absent, media_type_of, text};
 use crate::attestation;
 use crate::digest::Digest;
 use crate::media_type::{self, Kind};
@@ -114,7 +114,7 @@ impl Index {
     /// Reads an index.
     ///
     /// # Errors
-    /// What is no JSON or no index. Ambiguity is [`check()`]'s business, which the host does before it hands a document over.
+    /// What is no JSON or no index. Ambiguity is [`check`](super::check())'s business, which the host does before it hands a document over.
     pub fn parse(bytes: &[u8]) -> Result<Self, Malformed> {
         serde_json::from_slice(bytes).map_err(|error| Malformed::json("index", &error))
     }
@@ -254,9 +254,7 @@ impl Document {
     /// # Errors
     /// What is neither, or could be taken for both.
     pub fn parse(bytes: &[u8]) -> Result<Self, Malformed> {
-        let media_type = media_type_of(bytes, false)?;
-        check(&media_type, bytes, usize::MAX)?;
-        match media_type::kind(&media_type) {
+        match media_type::kind(&media_type_of(bytes, false)?) {
             Kind::Index => Index::parse(bytes).map(Document::Index),
             _ => Manifest::parse(bytes).map(Document::Manifest),
         }
