@@ -277,6 +277,9 @@ impl<'de> Visitor<'de> for Walk<'_, 'de> {
 /// Whether Go's `encoding/json` reads `key` as `name`: case counts for nothing, and the long s and the Kelvin sign are
 /// letters of another case to it.
 fn go_takes(key: &str, name: &str) -> bool {
+    if key.is_ascii() {
+        return key.eq_ignore_ascii_case(name);
+    }
     let fold = |char: char| match char {
         '\u{17f}' => 's',
         '\u{212a}' => 'k',
