@@ -22,6 +22,8 @@ pub use root::{Found, Root, find, find_all, resolve};
 pub use search::{select, select_all};
 pub use walk::{Attestation, Predicate, Tree, Walked, attested, images, walk};
 
+use std::collections::BTreeSet;
+
 use portolan_oci::{Descriptor, Digest};
 
 use crate::failure::{Failure, code};
@@ -47,7 +49,7 @@ pub fn prefetch(ctx: &impl Host, repository: &str, descriptors: &[Descriptor]) {
 /// Keeps a traversal within its bounds.
 #[derive(Debug, Default)]
 struct Bounds {
-    indexes: Vec<Digest>,
+    indexes: BTreeSet<Digest>,
     documents: usize,
 }
 
@@ -59,11 +61,7 @@ impl Bounds {
                 format!("{} is an index inside {NESTING} others: that is as deep as indexes are read", index.digest);
             return Err(Failure::of(code::TOO_LARGE, message));
         }
-        if self.indexes.contains(&index.digest) {
-            return Ok(false);
-        }
-        self.indexes.push(index.digest.clone());
-        Ok(true)
+        Ok(self.indexes.insert(index.digest.clone()))
     }
 
     fn read(&mut self) -> Result<(), Failure> {

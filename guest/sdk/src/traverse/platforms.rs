@@ -1,5 +1,7 @@
 //! All platforms that a root has images for.
 
+use std::collections::BTreeSet;
+
 use portolan_oci::{Descriptor, Document, Index, Kind, Platform, media_type};
 
 use super::image::Image;
@@ -19,6 +21,7 @@ pub fn platforms(ctx: &impl Host, root: &Root) -> Result<Vec<Platform>, Failure>
         machine: ctx.platform(),
         repository: &root.repository,
         bounds: Bounds::default(),
+        seen: BTreeSet::new(),
         there: Vec::new(),
     };
     match (&root.document, Image::of_root(root)) {
@@ -46,6 +49,7 @@ struct Census<'a, C> {
     machine: Platform,
     repository: &'a str,
     bounds: Bounds,
+    seen: BTreeSet<Platform>,
     there: Vec<Platform>,
 }
 
@@ -90,7 +94,7 @@ impl<C: Host> Census<'_, C> {
 
     fn add(&mut self, platform: &Platform) {
         let platform = platform.normalized(&self.machine);
-        if !self.there.contains(&platform) {
+        if self.seen.insert(platform.clone()) {
             self.there.push(platform);
         }
     }
