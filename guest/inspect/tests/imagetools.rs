@@ -82,6 +82,20 @@ fn keys_are_normalised_platforms_without_version() {
     }
 }
 
+/// umoci's manifest does not say what it is; nor does `index.json` where a digest is asked for.
+#[test]
+fn a_document_without_a_type_is_taken_for_dockers_in_compat() {
+    let reference = "oci-layout://umoci@sha256:5010310a1b5a5d1d4b138a00aa01490f4abb74b59b8df2099244c6f59183e77d";
+    for (mode, wanted) in [
+        ("strict", "application/vnd.oci.image.manifest.v1+json"),
+        ("compat=imagetools", "application/vnd.docker.distribution.manifest.v2+json"),
+    ] {
+        let printed: serde_json::Value =
+            serde_json::from_str(&imagetools(reference, &[("mode", mode)]).unwrap()).unwrap();
+        assert_eq!(printed["manifest"]["mediaType"], wanted, "{mode}");
+    }
+}
+
 #[test]
 fn raw_is_the_root_to_the_byte() {
     for (reference, file) in

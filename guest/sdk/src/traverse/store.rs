@@ -2,7 +2,7 @@
 //! or several are.
 
 use portolan_oci::location::Store;
-use portolan_oci::{Descriptor, Index, Location, Mode, names};
+use portolan_oci::{Descriptor, Index, Location, Mode, document, names};
 
 use crate::failure::Failure;
 use crate::host::{Context, Resolved};
@@ -21,7 +21,12 @@ pub(super) fn find(
         && (asked.rest.is_empty() || mode.is_compat())
     {
         // A digest alone needs no name, nor an entry.
-        let Resolved { repository, descriptor } = ctx.resolve(&format!("{}@{digest}", asked.repository()))?;
+        let Resolved { repository, mut descriptor } = ctx.resolve(&format!("{}@{digest}", asked.repository()))?;
+        if mode.is_compat() {
+            // Where a document does not tell its type, buildx takes it for Docker's and the host, rightly, looks closer.
+            let bytes = ctx.fetch(&repository, &descriptor)?;
+            descriptor.media_type = document::media_type_of(&bytes, true)?;
+        }
         return Ok((repository, descriptor));
     }
     let Resolved { repository, descriptor } = ctx.entries(&asked.repository())?;
@@ -71,10 +76,8 @@ fn nothing(entries: &Index, location: &Location, asked: &Store) -> Failure {
             (true, _) => Failure::not_found(format!("cannot find {shown}: there is no image in it")),
             (false, true) => Failure::not_found(format!("cannot find {shown}: it has several images, without names"))
                 .hint(format!("add a digest: {}", listed(digests(entries), LISTED, |digest| format!("@{digest}")))),
-            (false, false) => {
-                Failure::not_found(format!("cannot find {shown}: it has several images, and none is called latest"))
-                    .hint(format!("its names are {}", listed(names, LISTED, |name| name)))
-            }
+            (false, false) => Failure::not_found(format!("cannot find {shown}: none of its images is called latest"))
+                .hint(format!("its names are {}", listed(names, LISTED, |name| name))),
         };
     }
     let failure = Failure::not_found(format!("cannot find {shown}: nothing there has that name"));
