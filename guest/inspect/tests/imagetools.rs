@@ -4,6 +4,8 @@
 
 mod common;
 
+use std::path::Path;
+
 use common::{answer, fixtures, inspect};
 use portolan_sdk::Failure;
 use portolan_sdk::mock::Mock;
@@ -35,6 +37,30 @@ fn prints_what_buildx_prints() {
         let flags: Vec<(&str, &str)> = flag.into_iter().map(|flag| (flag, "true")).collect();
         let printed = imagetools(&format!("oci-layout://{reference}"), &flags).unwrap();
         assert_eq!(printed, expected(file) + "\n", "{file}");
+    }
+}
+
+/// The same of the other layouts, with buildx's own rules for names (tests/buildx).
+#[test]
+fn prints_what_buildx_prints_of_the_rest() {
+    let list = "crane-docker-types@sha256:8011ec35ed1d089f0957c5623cff711085a0094bb4fcd6d627090a81dfe067a1";
+    let attestation = "buildkit-sbom@sha256:4f4f83b9e81b0efe1b400ea68d8e0fcf6b6d825a25c85e07f16c49f153ea57bc";
+    for (reference, flag, file) in [
+        ("buildkit-artifact:1", None, "buildkit-artifact-1.json"),
+        ("buildkit-artifact:1", Some("sbom"), "buildkit-artifact-1.sbom.json"),
+        ("buildkit-artifact:1", Some("provenance"), "buildkit-artifact-1.provenance.json"),
+        ("buildkit-classic:1", None, "buildkit-classic-1.json"),
+        ("skopeo-names:3.16", None, "skopeo-names-3.16.json"),
+        ("umoci", None, "umoci-latest.json"),
+        ("umoci", Some("provenance"), "umoci-latest.provenance.json"),
+        (list, None, "crane-docker-types.json"),
+        (attestation, None, "buildkit-sbom-attestation.json"),
+    ] {
+        let mut arguments = vec![("mode", "compat=imagetools")];
+        arguments.extend(flag.map(|flag| (flag, "true")));
+        let printed = imagetools(&format!("oci-layout://{reference}"), &arguments).unwrap();
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/buildx").join(file);
+        assert_eq!(printed, std::fs::read_to_string(path).unwrap() + "\n", "{file}");
     }
 }
 
