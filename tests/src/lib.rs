@@ -6,4 +6,6 @@
 pub mod cli;
 pub mod fixtures;
 pub mod guests;
+pub mod hostile;
 pub mod layout;
+pub mod registry;

@@ -9,7 +9,7 @@
 //! send      ─ connections, TLS, names, time-outs (transport, dial)
 //! classify  ─ what the answer means             (classify, text)
 //! retry     ─ again, or a redirect              (retry, admission)
-//! verify    ─ digest and size, to the end       (body, verify)
+//! verify    ─ digest and size, to the end       (body, and `source::verify`)
 //! ```
 //!
 //! `client` is their order; `repository` knows which path is asked for what; `list` and `link` know pages; `cache` keeps
@@ -38,7 +38,6 @@ mod retry;
 mod root;
 mod text;
 mod transport;
-mod verify;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -97,7 +96,7 @@ impl Default for Timing {
 }
 
 /// What is set up before a [`Registry`] is used.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Builder {
     cache: Option<PathBuf>,
     places: Places,

@@ -8,9 +8,9 @@ use reqwest::Response;
 
 use super::queue::Place;
 use super::transport::{Fault, fault};
-use super::verify::Verifier;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::source::ByteStream;
+use crate::source::verify::Verifier;
 
 /// Why a body was not read to its end.
 #[derive(Debug)]
@@ -20,7 +20,7 @@ pub(super) enum Unread {
     /// More than the cap.
     TooLarge,
     /// Not what was asked for.
-    Differs(String),
+    Differs(Error),
 }
 
 /// Reads all of a body of at most `limit` bytes, which are checked by `verifier` if there is one.
@@ -44,10 +44,8 @@ pub(super) async fn read(
         }
         body.extend_from_slice(&chunk);
     }
-    match verifier.map(Verifier::finish) {
-        Some(Err(message)) => Err(Unread::Differs(message)),
-        _ => Ok(body.freeze()),
-    }
+    verifier.map_or(Ok(()), Verifier::finish).map_err(Unread::Differs)?;
+    Ok(body.freeze())
 }
 
 /// The first bytes of a body, for an error message: whatever is wrong with it is not what the error is about.
@@ -83,7 +81,7 @@ pub(super) fn verified(
     verifier: Verifier,
     idle: Duration,
     place: Place,
-    explain: impl Fn(Unread) -> crate::Error + Send + 'static,
+    explain: impl Fn(Unread) -> Error + Send + 'static,
 ) -> ByteStream {
     struct State<E> {
         response: Response,
@@ -94,11 +92,11 @@ pub(super) fn verified(
         place: Place,
         explain: E,
     }
-    async fn step<E: Fn(Unread) -> crate::Error>(mut state: State<E>) -> Result<Option<(Bytes, Option<State<E>>)>> {
+    async fn step<E: Fn(Unread) -> Error>(mut state: State<E>) -> Result<Option<(Bytes, Option<State<E>>)>> {
         loop {
             match next(&mut state.response, state.idle).await.map_err(|fault| (state.explain)(Unread::Fault(fault)))? {
                 Some(chunk) => {
-                    state.verifier.update(&chunk).map_err(|message| (state.explain)(Unread::Differs(message)))?;
+                    state.verifier.update(&chunk).map_err(|error| (state.explain)(Unread::Differs(error)))?;
                     if let Some(piece) = state.held.replace(chunk) {
                         return Ok(Some((piece, Some(state))));
                     }
@@ -106,7 +104,7 @@ pub(super) fn verified(
                 None => {
                     let State { verifier, held, explain, place, .. } = state;
                     drop(place);
-                    verifier.finish().map_err(|message| explain(Unread::Differs(message)))?;
+                    verifier.finish().map_err(|error| explain(Unread::Differs(error)))?;
                     return Ok(held.map(|piece| (piece, None)));
                 }
             }

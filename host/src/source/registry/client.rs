@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::{Instant, SystemTime};
 
 use bytes::Bytes;
-use portolan_oci::Digest;
+use portolan_oci::Descriptor;
 use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_ENCODING, HeaderMap, HeaderName, HeaderValue, LOCATION, RANGE};
 use reqwest::header::{RETRY_AFTER, WWW_AUTHENTICATE};
 use reqwest::{Method, Response};
@@ -25,10 +25,10 @@ use super::failed::{Failed, fault_error};
 use super::queue::{Line, Place, Queue};
 use super::retry::{Again, Cause, Tries, retry_after};
 use super::transport::Transport;
-use super::verify::Verifier;
 use super::{challenge, text};
 use crate::error::{Code, Error, Result};
 use crate::limits::Limits;
+use crate::source::verify::Verifier;
 
 /// What is to come of the body.
 #[derive(Debug, Clone, Copy)]
@@ -36,7 +36,7 @@ pub(super) enum Take<'a> {
     /// Nothing: a HEAD.
     Head,
     /// All of it, of at most `limit` bytes, and exactly `expect` if that is known.
-    All { limit: u64, expect: Option<(&'a Digest, Option<u64>)> },
+    All { limit: u64, expect: Option<&'a Descriptor> },
     /// The caller reads it.
     Stream,
 }
@@ -87,9 +87,14 @@ impl Answer {
         refusal(question, &self.host, self.status, &self.said)
     }
 
+    /// An answer that is none.
+    pub(super) fn error(&self, code: Code, operation: &'static str, subject: &str, detail: impl Into<String>) -> Error {
+        Error::new(code, operation, subject, detail).with_host(&self.host).with_status(self.status)
+    }
+
     /// An answer that breaks the specification.
     pub(super) fn malformed(&self, operation: &'static str, subject: &str, detail: impl Into<String>) -> Error {
-        Error::new(Code::Malformed, operation, subject, detail).with_host(&self.host).with_status(self.status)
+        self.error(Code::Malformed, operation, subject, detail)
     }
 }
 
@@ -232,7 +237,7 @@ impl Turn<'_> {
             (Verdict::Done, Take::Head) => {}
             (Verdict::Done, Take::Stream) => answer.stream = Some((response, place)),
             (Verdict::Done, Take::All { limit, expect }) => {
-                let verifier = expect.and_then(|(digest, size)| Verifier::new(digest, size));
+                let verifier = expect.map(|expected| Verifier::new(&self.endpoint.repository, expected)).transpose()?;
                 answer.body = self.read(response, limit, verifier).await?;
             }
             (verdict, _) => {
@@ -258,7 +263,7 @@ impl Turn<'_> {
             Ok(Err(Unread::Fault(fault))) => Err(Failed::of(fault, self.question(), &self.host)),
             Ok(Err(unread)) => {
                 let Ask { operation, subject, .. } = *self.ask;
-                Err(unread_error(unread, operation, subject, &self.host, encoding.as_ref(), limit).into())
+                Err(unread_error(unread, (operation, subject), &self.host, encoding.as_ref(), limit).into())
             }
             Err(_) => {
                 let detail = format!("the document did not come within {:?}", timing.document);
@@ -286,25 +291,29 @@ impl Turn<'_> {
 }
 
 /// The error of a body that is not what was asked for. Nothing is ever decoded: the digest is that of the bytes as they
-/// come, so an encoding shows as a mismatch, and the error says why.
+/// come, so an encoding shows as a mismatch, and the hint says why.
 pub(super) fn unread_error(
     unread: Unread,
-    operation: &'static str,
-    subject: &str,
+    question: (&'static str, &str),
     host: &str,
     encoding: Option<&HeaderValue>,
     limit: u64,
 ) -> Error {
-    let error = |code, detail: String| Error::new(code, operation, subject, detail).with_host(host);
+    let (operation, subject) = question;
     match unread {
         Unread::Fault(fault) => fault_error(fault, operation, subject, host),
-        Unread::TooLarge => error(Code::TooLarge, format!("the answer is larger than {limit} bytes")),
-        Unread::Differs(detail) => match encoding.and_then(|value| value.to_str().ok()) {
+        Unread::TooLarge => {
+            let detail = format!("the answer is larger than {limit} bytes");
+            Error::new(Code::TooLarge, operation, subject, detail).with_host(host)
+        }
+        Unread::Differs(error) => match encoding.and_then(|value| value.to_str().ok()) {
             Some(encoding) if !encoding.eq_ignore_ascii_case("identity") => {
                 let encoding = text::clean(encoding, &[]);
-                error(Code::DigestMismatch, format!("{detail} (it came with Content-Encoding {encoding}, unasked)"))
+                error
+                    .with_host(host)
+                    .with_hint(format!("the registry sent it with Content-Encoding {encoding}, unasked"))
             }
-            _ => error(Code::DigestMismatch, detail),
+            _ => error.with_host(host),
         },
     }
 }

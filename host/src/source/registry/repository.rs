@@ -3,8 +3,6 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use portolan_oci::{Descriptor, Digest, Kind, Reference, document, media_type};
 use reqwest::header::{CONTENT_RANGE, CONTENT_TYPE};
@@ -16,9 +14,9 @@ use super::client::{Answer, Ask, Take, unread_error};
 use super::endpoint::Endpoint;
 use super::queue::Line;
 use super::root::Root;
-use super::verify::Verifier;
 use crate::error::{Code, Error, Result};
 use crate::limits::Limits;
+use crate::source::verify::{self, Verifier};
 use crate::source::{ByteStream, Source, TagPage, Target};
 
 /// What a manifest may be, for `Accept`.
@@ -108,8 +106,7 @@ impl Repository {
             }
         }
         let limit = if area == Area::Manifests { limits.document } else { limits.attestation };
-        let expect = root.digest.map(|digest| (digest, None));
-        let answer = self.ask(endpoint, &ask(Take::All { limit, expect })).await?;
+        let answer = self.ask(endpoint, &ask(Take::All { limit, expect: None })).await?;
         match answer.status {
             404 => Ok(None),
             _ if !answer.is_done() => Err(answer.refusal(endpoint, "resolve", &root.subject)),
@@ -132,7 +129,7 @@ impl Repository {
                 url: endpoint.url(&area.path(descriptor.digest.as_str())),
                 accept: Some(area.accept()),
                 range: None,
-                take: Take::All { limit, expect: Some((&descriptor.digest, Some(descriptor.size))) },
+                take: Take::All { limit, expect: Some(descriptor) },
                 line: Line::Documents,
             };
             let answer = self.ask(endpoint, &ask).await?;
@@ -218,7 +215,7 @@ impl Repository {
     }
 
     fn subject(&self, digest: &Digest) -> String {
-        format!("{}@{digest}", self.reference.repository())
+        verify::content(&self.reference.repository(), digest)
     }
 
     fn absent(&self, operation: &'static str, subject: String) -> Error {
@@ -227,29 +224,12 @@ impl Repository {
     }
 
     /// A digest becomes a path only if it is one that we can verify.
-    fn computable(&self, operation: &'static str, digest: &Digest) -> Result<()> {
+    fn computable(&self, digest: &Digest) -> Result<()> {
         if Digest::parse(digest.as_str()).is_ok() {
             return Ok(());
         }
-        let detail = "nobody here can verify a digest of that algorithm";
-        Err(Error::new(Code::Unsupported, operation, self.subject(digest), detail))
+        Err(verify::unknown_algorithm(self.subject(digest)))
     }
-}
-
-/// What a document of this kind may weigh.
-fn limit_of(kind: Kind, limits: &Limits) -> u64 {
-    match kind {
-        Kind::Index | Kind::Manifest | Kind::Config => limits.document,
-        Kind::Attestation | Kind::Layer | Kind::Other => limits.attestation,
-    }
-}
-
-/// The content that a descriptor brings along, if it is what the descriptor says. If not, it is as good as absent.
-fn inline(descriptor: &Descriptor) -> Option<Bytes> {
-    let data =
-        descriptor.data.as_ref().filter(|data| data.len() as u64 / 4 * 3 <= descriptor.size.saturating_add(3))?;
-    let bytes = STANDARD.decode(data).ok()?;
-    (bytes.len() as u64 == descriptor.size && descriptor.digest.matches(&bytes)).then(|| bytes.into())
 }
 
 #[async_trait]
@@ -268,7 +248,7 @@ impl Source for Repository {
                 return Err(Error::new(Code::InvalidReference, "resolve", repository, format!("{tag:?} is no tag")));
             }
             Target::Digest(digest) => {
-                self.computable("resolve", digest)?;
+                self.computable(digest)?;
                 Root { subject: self.subject(digest), text: digest.as_str(), digest: Some(digest) }
             }
         };
@@ -286,31 +266,27 @@ impl Source for Repository {
     }
 
     async fn fetch(&self, descriptor: &Descriptor, limits: &Limits) -> Result<Bytes> {
-        self.computable("fetch", &descriptor.digest)?;
-        let subject = || self.subject(&descriptor.digest);
-        let limit = limit_of(descriptor.kind(), limits);
-        if descriptor.size > limit {
-            let detail = format!("it has {} bytes, and such a document may have {limit}", descriptor.size);
-            return Err(Error::new(Code::TooLarge, "fetch", subject(), detail));
-        }
+        self.computable(&descriptor.digest)?;
+        let repository = self.reference.repository();
+        verify::admit(&repository, descriptor, limits)?;
+        let limit = verify::limit(&descriptor.media_type, limits);
         let work = async {
-            let bytes = match inline(descriptor) {
+            let bytes = match verify::embedded(descriptor) {
                 Some(bytes) => bytes,
                 None => match self.cached(descriptor).await {
                     Some(bytes) => bytes,
                     None => self.download(descriptor, limit, limits).await?,
                 },
             };
-            document::check(&descriptor.media_type, &bytes, limits.index_entries)
-                .map_err(|malformed| Error::new(Code::Malformed, "fetch", subject(), malformed.to_string()))?;
+            verify::shape(&repository, descriptor, &bytes, limits)?;
             Ok(bytes)
         };
-        let key = (subject(), descriptor.media_type.clone(), descriptor.size, limit);
+        let key = (self.subject(&descriptor.digest), descriptor.media_type.clone(), descriptor.size, limit);
         self.shared.fetching.join(key, work).await
     }
 
     async fn read(&self, descriptor: &Descriptor, offset: u64, length: u32) -> Result<Bytes> {
-        self.computable("read", &descriptor.digest)?;
+        self.computable(&descriptor.digest)?;
         let subject = self.subject(&descriptor.digest);
         let length = u64::from(length).min(descriptor.size.saturating_sub(offset));
         if length == 0 {
@@ -348,11 +324,11 @@ impl Source for Repository {
     }
 
     async fn open(&self, descriptor: &Descriptor) -> Result<ByteStream> {
-        self.computable("open", &descriptor.digest)?;
+        self.computable(&descriptor.digest)?;
         let subject = self.subject(&descriptor.digest);
         let mut answer = self.blob("open", descriptor, None).await?;
-        let verifier = Verifier::new(&descriptor.digest, Some(descriptor.size));
-        let (Some((response, place)), Some(verifier)) = (answer.stream.take(), verifier) else {
+        let verifier = Verifier::new(&self.reference.repository(), descriptor)?;
+        let Some((response, place)) = answer.stream.take() else {
             return Err(answer.malformed("open", &subject, "it has no body"));
         };
         let explain = self.explain("open", &subject);
@@ -364,7 +340,7 @@ impl Source for Repository {
     }
 
     async fn referrers(&self, digest: &Digest, artifact_type: Option<&str>, limits: &Limits) -> Result<Bytes> {
-        self.computable("list the referrers of", digest)?;
+        self.computable(digest)?;
         super::list::referrers(self, digest, artifact_type, limits).await
     }
 }
@@ -374,7 +350,7 @@ impl Repository {
     fn explain(&self, operation: &'static str, subject: &str) -> impl Fn(Unread) -> Error + Send + 'static {
         let host = self.endpoint.as_ref().map(Endpoint::host).unwrap_or_default();
         let subject = subject.to_owned();
-        move |unread| unread_error(unread, operation, &subject, &host, None, 0)
+        move |unread| unread_error(unread, (operation, &subject), &host, None, 0)
     }
 }
 
@@ -416,25 +392,6 @@ mod tests {
             ("", false),
         ] {
             assert_eq!(check_range(header, 10, 10, 100).is_ok(), fits, "{header}");
-        }
-    }
-
-    #[test]
-    fn inline_data() {
-        let of = |data: &str, size| Descriptor {
-            data: Some(data.to_owned()),
-            ..Descriptor::new("application/octet-stream", Digest::sha256(b"abc"), size)
-        };
-        for (data, size, used) in [
-            ("YWJj", 3, true),
-            ("YWJk", 3, false),
-            ("YWJj", 4, false),
-            ("YWJjZA==", 3, false),
-            ("not base64", 3, false),
-            ("", 3, false),
-            (&"A".repeat(1 << 20), 3, false),
-        ] {
-            assert_eq!(inline(&of(data, size)).is_some(), used, "{data:.10} {size}");
         }
     }
 }

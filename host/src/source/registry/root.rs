@@ -2,13 +2,12 @@
 //!
 //! No I/O; the answers come from `client`.
 
-use portolan_oci::{Descriptor, Digest, document, media_type};
+use portolan_oci::{Algorithm, Descriptor, Digest, document, media_type};
 use reqwest::header::{CONTENT_LENGTH, CONTENT_TYPE};
 
 use super::client::{Answer, DOCKER_CONTENT_DIGEST};
 use super::repository::Area;
-use super::verify::{digest_header, digest_of};
-use crate::error::{Code, Error, Result};
+use crate::error::{Code, Result};
 use crate::limits::Limits;
 
 /// What servers call bytes that they know nothing of.
@@ -28,7 +27,8 @@ impl Root<'_> {
         let said = digest_header(answer.header(DOCKER_CONTENT_DIGEST.as_str()));
         let digest = match (self.digest, said) {
             (Some(asked), Some(said)) if said.algorithm() == asked.algorithm() && said != *asked => {
-                return Err(self.contradicted(answer, &said));
+                let detail = format!("its head says {said}");
+                return Err(answer.error(Code::DigestMismatch, "resolve", &self.subject, detail));
             }
             (Some(asked), _) => asked.clone(),
             (None, Some(said)) => said,
@@ -48,12 +48,9 @@ impl Root<'_> {
 
     /// The descriptor of a document that had to be read to know what it is.
     pub(super) fn of_body(&self, answer: &Answer, area: Area, limits: &Limits) -> Result<Descriptor> {
-        let digest = match self.digest {
-            // The body was verified while it was read.
-            Some(asked) => asked.clone(),
-            None => digest_of(&answer.body, digest_header(answer.header(DOCKER_CONTENT_DIGEST.as_str())).as_ref())
-                .map_err(|detail| Error::new(Code::DigestMismatch, "resolve", &self.subject, detail))?,
-        };
+        let promised = self.digest.cloned().or_else(|| digest_header(answer.header(DOCKER_CONTENT_DIGEST.as_str())));
+        let digest = digest_of(&answer.body, promised.as_ref())
+            .map_err(|detail| answer.error(Code::DigestMismatch, "resolve", &self.subject, detail))?;
         let said = media_type::essence(answer.header(CONTENT_TYPE.as_str()).unwrap_or_default());
         let malformed = |detail: String| answer.malformed("resolve", &self.subject, detail);
         let media_type = match (area, said.as_str()) {
@@ -74,9 +71,44 @@ impl Root<'_> {
             .map_err(|error| malformed(error.to_string()))?;
         Ok(Descriptor::new(media_type, digest, answer.body.len() as u64))
     }
+}
 
-    fn contradicted(&self, answer: &Answer, said: &Digest) -> Error {
-        let detail = format!("it answers with {said}");
-        Error::new(Code::DigestMismatch, "resolve", &self.subject, detail).with_status(answer.status)
+/// `Docker-Content-Digest`, where it is a digest that we can compute. Anything else is as good as none: then the bytes are
+/// asked for and hashed.
+fn digest_header(header: Option<&str>) -> Option<Digest> {
+    Digest::parse(header?.trim()).ok()
+}
+
+/// The digest of a body, which has to be the promised one if there is a promise.
+fn digest_of(bytes: &[u8], promised: Option<&Digest>) -> Result<Digest, String> {
+    let Some(said) = promised else { return Ok(Digest::sha256(bytes)) };
+    let found = Digest::of(said.algorithm().unwrap_or(Algorithm::Sha256), bytes);
+    if found == *said { Ok(found) } else { Err(format!("the body has the digest {found}, and {said} was promised")) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn headers() {
+        let good = Digest::sha256(b"abc");
+        for (header, expected) in [
+            (Some(good.as_str()), Some(&good)),
+            (None, None),
+            (Some(""), None),
+            (Some("sha256:abc"), None),
+            (Some("sha256:../.."), None),
+            (Some("blake3:00"), None),
+        ] {
+            assert_eq!(digest_header(header).as_ref(), expected, "{header:?}");
+        }
+        let upper = good.as_str().to_uppercase();
+        assert_eq!(digest_header(Some(&upper)), None);
+        assert_eq!(digest_of(b"abc", None), Ok(good.clone()));
+        assert_eq!(digest_of(b"abc", Some(&good)), Ok(good.clone()));
+        let sha512 = Digest::of(Algorithm::Sha512, b"abc");
+        assert_eq!(digest_of(b"abc", Some(&sha512)), Ok(sha512));
+        assert!(digest_of(b"abd", Some(&good)).is_err());
     }
 }

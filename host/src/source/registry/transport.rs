@@ -164,11 +164,13 @@ fn chain<'a>(error: &'a (dyn StdError + 'static)) -> impl Iterator<Item = &'a (d
     std::iter::successors(Some(error), |error: &&'a (dyn StdError + 'static)| (*error).source())
 }
 
-/// rustls hides in an `io::Error`, which does not show it as its source.
+/// rustls hides in an `io::Error`, often in two, and those do not show what they hold as their source.
 fn tls_error(error: &(dyn StdError + 'static)) -> Option<String> {
-    let inner = error.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
-    let found = inner.and_then(|inner| inner.downcast_ref::<rustls::Error>()).or_else(|| error.downcast_ref())?;
-    Some(found.to_string())
+    let mut error = error;
+    while let Some(io) = error.downcast_ref::<io::Error>() {
+        error = io.get_ref()?;
+    }
+    error.downcast_ref::<rustls::Error>().map(ToString::to_string)
 }
 
 /// The last of a chain of errors says what happened; those before it say that something did.

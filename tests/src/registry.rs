@@ -1,0 +1,145 @@
+//! A real registry: Debian's `docker-registry` on a free port of 127.0.0.1, with its storage in a folder of its own, and
+//! `skopeo` to fill it.
+//!
+//! The server ends with its [`Registry`]. Where a program is missing the test fails and names it.
+
+use std::fs;
+use std::net::{TcpListener, TcpStream};
+use std::path::Path;
+use std::process::{Child, Command, Output, Stdio};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use tempfile::TempDir;
+
+/// A user that the registry knows.
+#[derive(Debug, Clone, Copy)]
+pub struct User {
+    /// The name.
+    pub name: &'static str,
+    /// The password.
+    pub password: &'static str,
+}
+
+/// A registry that runs.
+pub struct Registry {
+    server: Child,
+    host: String,
+    user: Option<User>,
+    folder: TempDir,
+}
+
+impl Registry {
+    /// One that anybody may use.
+    pub fn start() -> Registry {
+        Registry::launch(None, |_| String::new())
+    }
+
+    /// One that only `user` may use, by Basic.
+    pub fn for_user(user: User) -> Registry {
+        Registry::launch(Some(user), |folder| {
+            let file = folder.join("htpasswd");
+            let line = run(Command::new("htpasswd").args(["-Bbn", user.name, user.password]), "apache2-utils");
+            fs::write(&file, line.stdout).expect("a password file");
+            format!("auth:\n  htpasswd:\n    realm: test\n    path: {}\n", file.display())
+        })
+    }
+
+    /// One with TLS, by a certificate and its key in PEM.
+    pub fn with_tls(certificate: &Path, key: &Path) -> Registry {
+        let (certificate, key) = (certificate.display(), key.display());
+        Registry::launch(None, |_| format!("  tls:\n    certificate: {certificate}\n    key: {key}\n"))
+    }
+
+    /// `more` is what the configuration has after its section `http`.
+    fn launch(user: Option<User>, more: impl Fn(&Path) -> String) -> Registry {
+        let folder = tempfile::tempdir().expect("a folder for the registry");
+        let more = more(folder.path());
+        // Between finding a free port and using it somebody else may take it; not three times in a row.
+        for _ in 0..3 {
+            let port = free_port();
+            let host = format!("127.0.0.1:{port}");
+            let storage = folder.path().join("storage");
+            let config = format!(
+                "version: 0.1\nlog:\n  level: error\nstorage:\n  filesystem:\n    rootdirectory: {}\nhttp:\n  addr: {host}\n  \
+                 secret: not-a-secret\n{more}",
+                storage.display()
+            );
+            let file = folder.path().join("config.yml");
+            fs::write(&file, config).expect("the registry's configuration");
+            let mut command = Command::new("docker-registry");
+            command.arg("serve").arg(&file).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+            let mut server =
+                command.spawn().unwrap_or_else(|error| missing("docker-registry", "docker-registry", &error));
+            if listens(&host, &mut server) {
+                return Registry { server, host, user, folder };
+            }
+            let _ = server.kill();
+            let _ = server.wait();
+        }
+        panic!("docker-registry does not start; try `docker-registry serve` by hand");
+    }
+
+    /// `127.0.0.1:PORT`.
+    pub fn host(&self) -> &str {
+        &self.host
+    }
+
+    /// Pushes an image with everything below it, byte for byte. `source` is skopeo's (`oci:DIR`, `oci:DIR:NAME`), `name` a
+    /// repository with its tag.
+    pub fn push(&self, source: &str, name: &str) {
+        let mut skopeo = Command::new("skopeo");
+        skopeo.args(["--insecure-policy", "copy", "--all", "--preserve-digests", "--dest-tls-verify=false"]);
+        if let Some(User { name, password }) = self.user {
+            skopeo.arg(format!("--dest-creds={name}:{password}"));
+        }
+        run(skopeo.arg(source).arg(format!("docker://{}/{name}", self.host)), "skopeo");
+    }
+
+    /// A folder that goes with the registry.
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+}
+
+impl Drop for Registry {
+    fn drop(&mut self) {
+        let _ = self.server.kill();
+        let _ = self.server.wait();
+    }
+}
+
+/// A port of 127.0.0.1 that nobody used a moment ago.
+pub fn free_port() -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port on 127.0.0.1");
+    listener.local_addr().expect("the address of a listener").port()
+}
+
+fn listens(host: &str, server: &mut Child) -> bool {
+    let until = Instant::now() + Duration::from_secs(20);
+    while Instant::now() < until {
+        if TcpStream::connect(host).is_ok() {
+            // Somebody else's server would answer too, but then ours could not have bound the port and is gone.
+            sleep(Duration::from_millis(10));
+            return matches!(server.try_wait(), Ok(None));
+        }
+        if !matches!(server.try_wait(), Ok(None)) {
+            return false;
+        }
+        sleep(Duration::from_millis(10));
+    }
+    false
+}
+
+/// Runs a tool to its end; the test fails with what it printed.
+pub fn run(command: &mut Command, package: &str) -> Output {
+    let program = command.get_program().to_string_lossy().into_owned();
+    let output = command.output().unwrap_or_else(|error| missing(&program, package, &error));
+    let printed = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{command:?} failed ({}): {printed}", output.status);
+    output
+}
+
+fn missing(program: &str, package: &str, error: &std::io::Error) -> ! {
+    panic!("this test needs the program `{program}` (Debian package {package}): {error}")
+}
