@@ -4,8 +4,7 @@
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::os::unix::fs::{PermissionsExt, symlink};
-use std::os::unix::net::UnixListener;
+use std::os::unix::fs::symlink;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::Command;
@@ -17,10 +16,12 @@ use portolan::{Code, Limits};
 use portolan_oci::{Descriptor, Digest, Index, media_type};
 use portolan_tests::fixtures;
 use portolan_tests::layout::{self as made, json};
-use rustix::fs::{CWD, FileType, Mode, mkfifoat, mknodat};
 
 mod stores;
+#[path = "stores/things.rs"]
+mod things;
 use stores::{Counting, assert_error, refused, streamed, walk};
+use things::{chmod, device, directory, fifo, file, grow, link, moved, put_at, socket};
 
 fn open(folder: &Path) -> Layout {
     Layout::open(folder, "oci-layout://here").unwrap_or_else(|error| panic!("{}: {error}", folder.display()))
@@ -153,12 +154,12 @@ fn what_is_opened_as_a_layout() {
         ),
         (
             "a fifo for oci-layout",
-            |layout| replace(layout, "oci-layout", fifo),
+            |layout| put_at(&layout.path("oci-layout"), fifo),
             Some((Code::Malformed, ": its oci-layout is a fifo; plain files are read, and links not followed")),
         ),
         (
             "a link for oci-layout",
-            |layout| replace(layout, "oci-layout", link),
+            |layout| put_at(&layout.path("oci-layout"), link),
             Some((
                 Code::Malformed,
                 ": its oci-layout is a symbolic link; plain files are read, and links not followed",
@@ -187,7 +188,7 @@ fn a_folder_with_any_index_json_is_a_layout() {
         [(file as fn(&Path), true), (fifo, true), (link, true), (directory, true), ((|_| {}) as fn(&Path), false)]
     {
         let folder = made::Layout::new();
-        replace(&folder, "index.json", make);
+        put_at(&folder.path("index.json"), make);
         assert_eq!(Layout::is_at(folder.folder()), is_layout);
         assert_eq!(Layout::open(folder.folder(), "oci-layout://here").is_ok(), is_layout);
     }
@@ -244,7 +245,7 @@ async fn what_index_json_may_not_be() {
     ];
     for (what, put, code, end) in rows {
         let folder = made::Layout::new();
-        replace(&folder, "index.json", *put);
+        put_at(&folder.path("index.json"), *put);
         // Without the right to make a device there is none to be read.
         if folder.path("index.json").symlink_metadata().is_ok() {
             let error = open(folder.folder()).entries(&Limits::default()).await.expect_err(what);
@@ -492,6 +493,22 @@ async fn the_last_piece_of_a_stream_comes_after_the_verdict() {
 }
 
 #[tokio::test]
+async fn documents_are_what_they_are_said_to_be() {
+    let folder = made::Layout::new();
+    let index = Descriptor { media_type: media_type::OCI_MANIFEST.into(), ..folder.insert("a/b", made::index(&[])) };
+    let twice = folder.insert(media_type::OCI_CONFIG, r#"{"os":"linux","os":"windows"}"#);
+    let layout = open(folder.folder());
+    for (document, end) in [
+        (&index, "and its shape is that of an index"),
+        (&twice, r#"no readable image config: the key "os" twice at line 1 column 18"#),
+    ] {
+        let error = layout.fetch(document, &Limits::default()).await.unwrap_err();
+        assert_error(&error, Code::Malformed, end, &document.media_type);
+        streamed(&layout, document).await.unwrap();
+    }
+}
+
+#[tokio::test]
 async fn digests_nobody_can_check() {
     let folder = made::Layout::new();
     let blob = Descriptor::new("a/b", Digest::parse_any("blake3:00ff").unwrap(), 7);
@@ -528,58 +545,4 @@ async fn messages_name_the_store_as_it_was_typed() {
     let absent = Descriptor::of("a/b", b"absent");
     let error = refused(&layout, &absent, "absent").await;
     assert_eq!(error.subject(), format!("oci-layout://./out dir@{}", absent.digest));
-}
-
-fn chmod(path: &Path, mode: u32) {
-    fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
-}
-
-/// A file with a hole of this length.
-fn grow(path: &Path, length: u64) {
-    fs::File::create(path).unwrap().set_len(length).unwrap();
-}
-
-fn file(path: &Path) {
-    fs::write(path, "").unwrap();
-}
-
-fn directory(path: &Path) {
-    fs::create_dir(path).unwrap();
-}
-
-fn fifo(path: &Path) {
-    mkfifoat(CWD, path, Mode::RWXU).unwrap();
-}
-
-fn socket(path: &Path) {
-    drop(UnixListener::bind(path).unwrap());
-}
-
-/// What `/dev/null` is, where we may make one.
-fn device(path: &Path) {
-    let _ = mknodat(CWD, path, FileType::CharacterDevice, Mode::RWXU, rustix::fs::makedev(1, 3));
-}
-
-/// Out of the layout, to something that is there.
-fn link(path: &Path) {
-    symlink("/etc/passwd", path).unwrap();
-}
-
-/// Moves a thing and leaves a link in its place.
-fn moved(from: &Path, to: &Path) {
-    fs::rename(from, to).unwrap();
-    symlink(to, from).unwrap();
-}
-
-/// Puts something else where a file or a folder is.
-fn put_at(path: &Path, put: fn(&Path)) {
-    match path.is_dir() {
-        true => fs::remove_dir_all(path).unwrap(),
-        false => fs::remove_file(path).unwrap(),
-    }
-    put(path);
-}
-
-fn replace(layout: &made::Layout, name: &str, put: fn(&Path)) {
-    put_at(&layout.path(name), put);
 }
