@@ -26,5 +26,5 @@ wasmtime::component::bindgen!({
     exports: { default: async },
 });
 
-pub(crate) use exports::portolan::oci::{frontend, image_resolver};
-pub(crate) use portolan::oci::{blobs, discovery, fetcher, host, pusher, resolver, types};
+pub(crate) use self::exports::portolan::oci::{frontend, image_resolver};
+pub(crate) use self::portolan::oci::{blobs, discovery, fetcher, host, pusher, resolver, types};
