@@ -91,7 +91,7 @@ async fn hostile_documents() {
 
         // JSON that is none, or that is too much.
         ("nothing", OCI_INDEX, String::new(), "host: no readable index or manifest: EOF"),
-        ("null", OCI_INDEX, "null".into(), "host: no readable index or manifest: invalid type: null"),
+        ("null", OCI_INDEX, "null".into(), "host: it is neither index nor manifest"),
         ("a list", OCI_INDEX, "[]".into(), "host: no readable index or manifest: a list where an object is meant"),
         ("an empty object", OCI_INDEX, "{}".into(), "host: it is neither index nor manifest"),
         ("null for none", OCI_INDEX, r#"{"manifests":null}"#.into(), ""),
