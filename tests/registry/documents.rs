@@ -82,6 +82,7 @@ async fn lies_about_a_tag() {
         (get().header("Docker-Content-Digest", &other).body(MANIFEST), &["digest-mismatch: ", "was promised"][..]),
         (get().body("{}"), &["malformed: "]),
         (get().body(""), &["malformed: "]),
+        (get().body(MANIFEST).status(206), &["malformed: ", "answered 206: a part, unasked"]),
         (get().body("<html>log in</html>"), &["malformed: "]),
         (get().body([0xef, 0xbb, 0xbf]), &["malformed: "]),
         (get().body("[".repeat(100_000)), &["malformed: "]),

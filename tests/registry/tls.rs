@@ -70,7 +70,7 @@ async fn certificates() {
         let error = found.unwrap_err();
         assert_eq!((error.code(), error.is_retryable()), (Code::Unavailable, false), "{name}: {error}");
         assert!(error.to_string().contains(says), "{name}: {error}");
-        assert!(error.hint().unwrap().contains("let the system trust it"), "{name}");
+        assert!(error.hint().unwrap().contains("let the system trust that"), "{name}");
         assert_eq!(front.requests().len(), 1, "{name}: a certificate does not get better by asking again");
     }
 }

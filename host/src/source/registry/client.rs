@@ -233,6 +233,9 @@ impl Turn<'_> {
             host: self.host.clone(),
             said: String::new(),
         };
+        if status == 206 && self.ask.range.is_none() {
+            return Err(answer.malformed(self.ask.operation, self.ask.subject, "a part, unasked").into());
+        }
         match (Verdict::of(status), self.ask.take) {
             (Verdict::Done, Take::Head) => {}
             (Verdict::Done, Take::Stream) => answer.stream = Some((response, place)),

@@ -68,7 +68,7 @@ impl Endpoint {
 }
 
 /// Loopback by literal or by the one name that means it everywhere: plain HTTP there, HTTPS everywhere else.
-fn is_local(url: &Url) -> bool {
+pub(super) fn is_local(url: &Url) -> bool {
     match url.host() {
         Some(Host::Domain(name)) => name == "localhost",
         Some(Host::Ipv4(address)) => IpAddr::V4(address).is_loopback(),

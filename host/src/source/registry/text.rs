@@ -6,6 +6,8 @@
 use serde::Deserialize;
 use url::Url;
 
+use crate::text::{at_most, line};
+
 /// Of a body, an error shows at most this many bytes.
 const SHOWN: usize = 1 << 10;
 /// Secrets shorter than this would take innocent letters with them.
@@ -25,32 +27,17 @@ pub(super) fn authority(url: &Url) -> String {
     }
 }
 
-/// `text` with secrets taken out, control characters escaped, and cut at 1 KiB.
+/// `text` with secrets taken out, in one line that does not steer a terminal, and cut at 1 KiB.
 pub(super) fn clean(text: &str, secrets: &[&str]) -> String {
     let mut text = text.to_owned();
     for secret in secrets.iter().filter(|secret| secret.len() >= SECRET) {
         text = text.replace(secret, "***");
     }
-    let mut shown = String::new();
-    for character in text.chars() {
-        let before = shown.len();
-        if character.is_control() || is_direction(character) {
-            shown.extend(character.escape_unicode());
-        } else {
-            shown.push(character);
-        }
-        if shown.len() > SHOWN {
-            shown.truncate(before);
-            shown.push('…');
-            break;
-        }
+    let line = line(&text);
+    match at_most(&line, SHOWN) {
+        all if all.len() == line.len() => all.to_owned(),
+        beginning => format!("{beginning}…"),
     }
-    shown
-}
-
-/// Characters that turn the reading direction around, and with it what a line seems to say.
-fn is_direction(character: char) -> bool {
-    matches!(character, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 #[derive(Deserialize)]

@@ -22,6 +22,7 @@ use super::Timing;
 use super::address::Reach;
 use super::admission::{Dial, Hop};
 use super::dial::{Guard, Names, NotDialled};
+use super::endpoint;
 use super::retry::Cause;
 
 /// Why there is no answer.
@@ -45,12 +46,21 @@ impl Fault {
     }
 }
 
+/// What a client is made for, and shares connections with nothing else.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+struct Way {
+    secure: bool,
+    dial: Dial,
+    /// On this machine, where no proxy leads.
+    local: bool,
+}
+
 /// All connections of a [`Registry`](super::Registry).
 #[derive(Debug)]
 pub(super) struct Transport {
     timing: Timing,
     names: Arc<Names>,
-    clients: Mutex<HashMap<(bool, Dial), Client>>,
+    clients: Mutex<HashMap<Way, Client>>,
     tls: OnceCell<ClientConfig>,
     /// Trusted besides the system's.
     roots: Vec<CertificateDer<'static>>,
@@ -70,7 +80,8 @@ impl Transport {
         headers: HeaderMap,
         body: Option<String>,
     ) -> Result<Response, Fault> {
-        let client = self.client(hop.url.scheme() == "https", hop.dial).await?;
+        let secure = hop.url.scheme() == "https";
+        let client = self.client(Way { secure, dial: hop.dial, local: endpoint::is_local(&hop.url) }).await?;
         let mut request = client.request(method.clone(), hop.url.clone()).headers(headers);
         if let Some(body) = body {
             request = request.body(body);
@@ -87,24 +98,29 @@ impl Transport {
         self.names.reach(url, response.remote_addr())
     }
 
-    async fn client(&self, secure: bool, dial: Dial) -> Result<Client, Fault> {
-        if let Some(client) = self.clients.lock().unwrap_or_else(PoisonError::into_inner).get(&(secure, dial)) {
+    async fn client(&self, way: Way) -> Result<Client, Fault> {
+        if let Some(client) = self.clients.lock().unwrap_or_else(PoisonError::into_inner).get(&way) {
             return Ok(client.clone());
         }
-        let tls =
-            if secure { self.tls.get_or_try_init(|| trusting(self.roots.clone())).await?.clone() } else { no_roots()? };
-        let client = Client::builder()
+        let tls = match way.secure {
+            true => self.tls.get_or_try_init(|| trusting(self.roots.clone())).await?.clone(),
+            false => no_roots()?,
+        };
+        let mut client = Client::builder()
             .tls_backend_preconfigured(tls)
             .redirect(reqwest::redirect::Policy::none())
             .retry(reqwest::retry::never())
             .referer(false)
             .connect_timeout(self.timing.connect)
             .user_agent(concat!("portolan/", env!("CARGO_PKG_VERSION")))
-            .dns_resolver(Guard { dial, names: Arc::clone(&self.names) })
-            .build()
-            .map_err(|error| Fault::local(format!("no HTTP client: {}", innermost(&error))))?;
+            .dns_resolver(Guard { dial: way.dial, names: Arc::clone(&self.names) });
+        // As Go's clients have it: a proxy for the network knows nothing of this machine.
+        if way.local {
+            client = client.no_proxy();
+        }
+        let client = client.build().map_err(|error| Fault::local(format!("no HTTP client: {}", innermost(&error))))?;
         let mut clients = self.clients.lock().unwrap_or_else(PoisonError::into_inner);
-        Ok(clients.entry((secure, dial)).or_insert(client).clone())
+        Ok(clients.entry(way).or_insert(client).clone())
     }
 }
 
@@ -149,7 +165,12 @@ pub(super) fn fault(error: reqwest::Error) -> Fault {
         };
     }
     if let Some(error) = chain(&error).find_map(tls_error) {
-        let hint = "if the registry's certificate is signed by your own authority, let the system trust it";
+        let hint = match error {
+            rustls::Error::InvalidCertificate(_) => {
+                "if the certificate is signed by an authority of your own, let the system trust that (or name it in SSL_CERT_FILE)"
+            }
+            _ => "does it speak TLS at all? Plain HTTP is spoken to localhost and loopback addresses only",
+        };
         return Fault { hint: Some(hint), ..Fault::local(format!("TLS: {error}")) };
     }
     let mut io = chain(&error).filter_map(|error| error.downcast_ref::<io::Error>());
@@ -165,16 +186,38 @@ fn chain<'a>(error: &'a (dyn StdError + 'static)) -> impl Iterator<Item = &'a (d
 }
 
 /// rustls hides in an `io::Error`, often in two, and those do not show what they hold as their source.
-fn tls_error(error: &(dyn StdError + 'static)) -> Option<String> {
+fn tls_error<'a>(error: &'a (dyn StdError + 'static)) -> Option<&'a rustls::Error> {
     let mut error = error;
     while let Some(io) = error.downcast_ref::<io::Error>() {
         error = io.get_ref()?;
     }
-    error.downcast_ref::<rustls::Error>().map(ToString::to_string)
+    error.downcast_ref::<rustls::Error>()
 }
 
 /// The last of a chain of errors says what happened; those before it say that something did.
 fn innermost(error: &(dyn StdError + 'static)) -> String {
     let last = chain(error).last();
     super::text::clean(&last.map(ToString::to_string).unwrap_or_default(), &[])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What is in the way of a request: nothing (a connection is refused), or a rule.
+    async fn sent(url: &str, dial: Dial) -> Option<&'static str> {
+        let transport = Transport::new(Timing::default(), Vec::new());
+        let hop = Hop { url: Url::parse(url).unwrap(), dial, own: false };
+        let fault = transport.send(&hop, &Method::GET, HeaderMap::new(), None).await.unwrap_err();
+        assert_eq!(fault.cause.is_none(), fault.rule.is_some(), "{fault:?}");
+        fault.rule
+    }
+
+    #[tokio::test]
+    async fn names_are_checked_where_they_are_dialled() {
+        // Nobody listens on port 1.
+        for (dial, dialled) in [(Dial::Named, true), (Dial::NotForbidden, true), (Dial::Public, false)] {
+            assert_eq!(sent("http://localhost:1/", dial).await.is_none(), dialled, "{dial:?}");
+        }
+    }
 }
