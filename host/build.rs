@@ -75,6 +75,8 @@ fn compile(workspace: &Path, target_dir: &Path) -> Result<PathBuf, String> {
         ("CARGO_PROFILE_RELEASE_CODEGEN_UNITS", "1"),
         ("CARGO_PROFILE_RELEASE_PANIC", "abort"),
         ("CARGO_PROFILE_RELEASE_STRIP", "true"),
+        // The linker's default of 1 MiB is twice what the host lets a guest recurse, and is cleared between runs.
+        ("CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUSTFLAGS", "-Clink-arg=-zstack-size=262144"),
     ]);
     let output = cargo.output().map_err(|error| format!("cannot start cargo for the bundled guests: {error}"))?;
     if !output.status.success() {

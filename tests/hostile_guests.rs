@@ -4,6 +4,7 @@
 
 use std::collections::HashMap;
 use std::future::Future;
+use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
@@ -90,8 +91,15 @@ impl World {
         });
         let asked = Arc::new(AtomicUsize::new(0));
         let net = Net { asked: Arc::clone(&asked), delay };
-        let host =
-            Host::builder().registry(net).limits(limits).pooling(pooling).platform("linux/amd64").build().unwrap();
+        let cache = Path::new(env!("CARGO_TARGET_TMPDIR")).join("cache");
+        let host = Host::builder()
+            .cache_dir(cache)
+            .registry(net)
+            .limits(limits)
+            .pooling(pooling)
+            .platform("linux/amd64")
+            .build()
+            .unwrap();
         let hostile = host.load(Component::Bytes(bytes)).await.unwrap();
         hostile.describe().await.unwrap();
         World { host, hostile, asked }

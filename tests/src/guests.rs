@@ -4,8 +4,9 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// Builds `tests/guests/NAME` and says where the component is. `scratch` is a folder for cargo's output: a test passes
-/// `env!("CARGO_TARGET_TMPDIR")`. Building again what did not change takes cargo a moment, and cargo lets one build at a time.
+/// Builds `tests/guests/NAME`, whose crate is `guest-NAME`, and says where the component is. `scratch` is a folder for
+/// cargo's output: a test passes `env!("CARGO_TARGET_TMPDIR")`. Building again what did not change takes cargo a moment,
+/// and cargo lets one build at a time.
 pub fn build(name: &str, scratch: &str) -> PathBuf {
     let target = Path::new(scratch).join("guests");
     let mut cargo = Command::new(env!("CARGO"));
@@ -25,5 +26,5 @@ pub fn build(name: &str, scratch: &str) -> PathBuf {
         "the guest {name} does not build (is the target wasm32-wasip2 there? `rustup toolchain install` gets it)\n{}",
         String::from_utf8_lossy(&output.stderr)
     );
-    target.join("wasm32-wasip2/release").join(format!("{}.wasm", name.replace('-', "_")))
+    target.join("wasm32-wasip2/release").join(format!("guest_{}.wasm", name.replace('-', "_")))
 }

@@ -5,7 +5,8 @@ use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 
 use wasmtime::{
-    Cache, CacheConfig, Config, Engine, InstanceAllocationStrategy, PoolingAllocationConfig, WasmBacktraceDetails,
+    Cache, CacheConfig, Config, Enabled, Engine, InstanceAllocationStrategy, PoolingAllocationConfig,
+    WasmBacktraceDetails,
 };
 
 use super::LoadError;
@@ -20,8 +21,9 @@ pub(super) const POOL: u32 = 64;
 /// Memories, tables and core instances that one component may have in the pool: a frontend, its strategy, and what the
 /// encoder puts between them; guests made from scripting languages have a dozen and more.
 const PER_COMPONENT: u32 = 24;
-/// An instance keeps so much of its memory mapped for the next one; the rest goes back to the system.
-const RESIDENT: usize = 256 << 10;
+/// An instance keeps so much of its memory mapped for the next one; the rest goes back to the system. Where the kernel can
+/// tell which pages were written to, only those are cleared.
+const RESIDENT: usize = 1 << 20;
 
 pub(super) fn engine(limits: &Limits, pooling: bool, cache_dir: Option<&Path>) -> Result<Engine, LoadError> {
     let mut config = Config::new();
@@ -73,6 +75,7 @@ fn pool(limits: &Limits) -> PoolingAllocationConfig {
         .linear_memory_keep_resident(RESIDENT)
         .table_keep_resident(RESIDENT)
         .async_stack_keep_resident(RESIDENT)
+        .pagemap_scan(Enabled::Auto)
         .max_unused_warm_slots(POOL);
     pool
 }
