@@ -14,6 +14,25 @@ pub fn block(text: &str) -> Cow<'_, str> {
     escape(text, |character| matches!(character, '\n' | '\t'))
 }
 
+/// JSON, whose value stays the same: as [`block`], in JSON's own spelling.
+pub fn json(text: &str) -> Cow<'_, str> {
+    let dangerous = |character: char| !matches!(character, '\n' | '\t') && steers(character);
+    if !text.contains(dangerous) {
+        return Cow::Borrowed(text);
+    }
+    let mut out = String::with_capacity(text.len() + 16);
+    for character in text.chars() {
+        match dangerous(character) {
+            // Such a character can only be part of a string, and all of them fit into four digits.
+            true => {
+                let _ = write!(out, "\\u{:04x}", u32::from(character));
+            }
+            false => out.push(character),
+        }
+    }
+    Cow::Owned(out)
+}
+
 /// As much of `text` as fits into `bytes`, whole characters only.
 pub(crate) fn at_most(text: &str, bytes: usize) -> &str {
     text.get(..text.floor_char_boundary(bytes)).unwrap_or(text)
@@ -62,6 +81,15 @@ mod tests {
             assert_eq!(line(text), as_line);
             assert_eq!(block(text), as_block);
         }
+    }
+
+    #[test]
+    fn json_stays_the_same_value() {
+        let value = serde_json::json!({ "a": "\u{9b}31m\u{7f}\u{202e}", "b": "\u{1b}" });
+        let printed = value.to_string();
+        let escaped = json(&printed);
+        assert!(!escaped.contains(steers));
+        assert_eq!(serde_json::from_str::<serde_json::Value>(&escaped).unwrap(), value);
     }
 
     #[test]

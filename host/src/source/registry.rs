@@ -54,7 +54,7 @@ use self::credentials::{Keyring, Places};
 use self::flights::Flights;
 use self::repository::Repository;
 use self::transport::Transport;
-use super::Source;
+use super::{Registries, Source};
 use crate::error::Result;
 use crate::limits::Limits;
 
@@ -217,5 +217,11 @@ impl Registry {
     /// A repository; of the reference, domain and path count. One that cannot be asked says why when it is.
     pub fn repository(&self, reference: &Reference) -> Arc<dyn Source> {
         Arc::new(Repository::new(Arc::clone(&self.0), reference))
+    }
+}
+
+impl Registries for Registry {
+    fn repository(&self, reference: &Reference) -> Arc<dyn Source> {
+        Registry::repository(self, reference)
     }
 }

@@ -1,3 +1,41 @@
-//! The `portolan` command.
+//! The command line: reads what was typed, binds stores, grants what was named, and prints what a frontend answered.
+//!
+//! Thin on purpose. Which platform, which entry, which layer: a frontend's business. Which request, which file: the
+//! library's.
 
-fn main() {}
+mod arguments;
+mod commands;
+mod exit;
+mod frontend;
+mod output;
+mod query;
+mod stores;
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    let words: Vec<std::ffi::OsString> = std::env::args_os().skip(1).collect();
+    log();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let done = match runtime {
+        Ok(runtime) => runtime.block_on(commands::run(&words)),
+        Err(error) => Err(exit::Exit::failure(format!("cannot start: {error}"))),
+    };
+    match done {
+        Ok(status) => ExitCode::from(status),
+        Err(exit) => exit.report(),
+    }
+}
+
+/// What guests and the library have to say goes to stderr: warnings and errors, or from the level that `PORTOLAN_LOG`
+/// names (error, warn, info, debug, trace).
+fn log() {
+    let level = std::env::var("PORTOLAN_LOG").ok().and_then(|level| level.parse().ok()).unwrap_or(tracing::Level::WARN);
+    tracing_subscriber::fmt()
+        .with_max_level(level)
+        .with_writer(std::io::stderr)
+        .with_ansi(false)
+        .with_target(false)
+        .without_time()
+        .init();
+}

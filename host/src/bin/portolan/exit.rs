@@ -1,0 +1,64 @@
+//! How a command ends that has no answer: a status, a message, and what to try.
+
+use std::process::ExitCode;
+
+use portolan::{Error, LoadError, RunError, text};
+
+/// The command line is wrong.
+const USAGE: u8 = 2;
+/// It could not be done.
+const FAILURE: u8 = 1;
+
+/// Why there is no answer.
+#[derive(Debug)]
+pub struct Exit {
+    status: u8,
+    message: String,
+    hint: Option<String>,
+}
+
+impl Exit {
+    /// It could not be done.
+    pub fn failure(message: impl Into<String>) -> Self {
+        Exit { status: FAILURE, message: message.into(), hint: None }
+    }
+
+    /// The command line is wrong.
+    pub fn usage(message: impl Into<String>) -> Self {
+        Exit { status: USAGE, message: message.into(), hint: None }
+    }
+
+    /// What to try.
+    #[must_use]
+    pub fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+
+    /// Says so on stderr, in two lines at most a paragraph each.
+    pub fn report(self) -> ExitCode {
+        eprintln!("portolan: {}", text::block(&self.message));
+        if let Some(hint) = &self.hint {
+            eprintln!("hint: {}", text::block(hint));
+        }
+        ExitCode::from(self.status)
+    }
+}
+
+impl From<Error> for Exit {
+    fn from(error: Error) -> Self {
+        Exit { status: error.code().exit_status(), message: error.to_string(), hint: error.hint().map(str::to_owned) }
+    }
+}
+
+impl From<LoadError> for Exit {
+    fn from(error: LoadError) -> Self {
+        Exit { status: error.status(), message: error.to_string(), hint: None }
+    }
+}
+
+impl From<RunError> for Exit {
+    fn from(error: RunError) -> Self {
+        Exit { status: error.status(), message: error.to_string(), hint: error.hint().map(str::to_owned) }
+    }
+}

@@ -1,0 +1,73 @@
+//! What an answer looks like on stdout.
+
+use std::io::{self, IsTerminal as _, Write as _};
+
+use futures_util::TryStreamExt as _;
+use portolan::{Answer, Body, text as safe};
+
+use crate::exit::Exit;
+use crate::query;
+
+/// Prints an answer, through `jq` where one was given.
+pub async fn print(answer: Answer, jq: Option<&str>) -> Result<(), Exit> {
+    let is_json = answer.media_type == "application/json" || answer.media_type.ends_with("+json");
+    if let Some(expression) = jq {
+        let document = match &answer.body {
+            Body::Text(text) => text.as_bytes(),
+            Body::Bytes(bytes) => bytes.as_slice(),
+            Body::Content { .. } => {
+                return Err(Exit::usage("--jq wants a JSON answer, and this one is content to be stored"));
+            }
+        };
+        for line in query::lines(expression, document)? {
+            write(format!("{}\n", safe::line(&line)).as_bytes())?;
+        }
+        return flush();
+    }
+    match answer.body {
+        Body::Text(text) => {
+            let text = if is_json { safe::json(&text) } else { safe::block(&text) };
+            write(text.as_bytes())?;
+            if !text.is_empty() && !text.ends_with('\n') {
+                write(b"\n")?;
+            }
+        }
+        Body::Bytes(bytes) => write_bytes(&bytes)?,
+        Body::Content { mut stream, .. } => {
+            while let Some(piece) = stream.try_next().await? {
+                write_bytes(&piece)?;
+            }
+        }
+    }
+    flush()
+}
+
+/// Bytes are somebody's content: a file or a program gets them as they are, a terminal gets them harmless.
+fn write_bytes(bytes: &[u8]) -> Result<(), Exit> {
+    match io::stdout().is_terminal() {
+        true => write(safe::block(&String::from_utf8_lossy(bytes)).as_bytes()),
+        false => write(bytes),
+    }
+}
+
+/// Prints what the command line itself has to say.
+pub fn own(text: &str) -> Result<(), Exit> {
+    write(safe::block(text).as_bytes())?;
+    flush()
+}
+
+fn write(bytes: &[u8]) -> Result<(), Exit> {
+    io::stdout().write_all(bytes).or_else(closed)
+}
+
+fn flush() -> Result<(), Exit> {
+    io::stdout().flush().or_else(closed)
+}
+
+/// A reader that has seen enough (`| head`) is no failure.
+fn closed(error: io::Error) -> Result<(), Exit> {
+    match error.kind() {
+        io::ErrorKind::BrokenPipe => Ok(()),
+        _ => Err(Exit::failure(format!("cannot write the answer: {error}"))),
+    }
+}

@@ -1,0 +1,64 @@
+//! `--jq`: a jq expression over a JSON answer.
+
+use jaq_core::load::{Arena, File, Loader};
+use jaq_core::{Compiler, Ctx, Vars, data, unwrap_valr};
+use jaq_json::{Val, read};
+
+use crate::exit::Exit;
+
+/// What `expression` makes of `document`, a line each; texts bare, as scripts want them.
+///
+/// # Errors
+/// An expression that does not parse, or that fails on this document.
+pub fn lines(expression: &str, document: &[u8]) -> Result<Vec<String>, Exit> {
+    let input = read::parse_single(document)
+        .map_err(|error| Exit::failure(format!("--jq wants a JSON answer, and this is none: {error}")))?;
+    let arena = Arena::default();
+    let definitions = jaq_core::defs().chain(jaq_std::defs()).chain(jaq_json::defs());
+    let modules = Loader::new(definitions)
+        .load(&arena, File { code: expression, path: () })
+        .map_err(|_| Exit::usage(format!("--jq {expression:?} is no jq expression")))?;
+    let functions = jaq_core::funs::<data::JustLut<Val>>().chain(jaq_std::funs()).chain(jaq_json::funs());
+    let filter = Compiler::default().with_funs(functions).compile(modules).map_err(|errors| {
+        let undefined: Vec<String> =
+            errors.iter().flat_map(|(_, errors)| errors).map(|(name, _)| (*name).to_owned()).collect();
+        Exit::usage(format!("--jq {expression:?}: there is no {}", undefined.join(", ")))
+    })?;
+    let context = Ctx::<data::JustLut<Val>>::new(&filter.lut, Vars::new([]));
+    let mut lines = Vec::new();
+    for value in filter.id.run((context, input)).map(unwrap_valr) {
+        let value = value.map_err(|error| Exit::failure(format!("--jq {expression:?}: {error}")))?;
+        lines.push(match &value {
+            Val::TStr(text) | Val::BStr(text) => String::from_utf8_lossy(text).into_owned(),
+            other => other.to_string(),
+        });
+    }
+    Ok(lines)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn picks_and_prints() {
+        let document = br#"{"images":[{"platform":"linux/amd64","size":3},{"platform":"linux/arm64","size":null}]}"#;
+        let table: [(&str, &[&str]); 4] = [
+            (".images[].platform", &["linux/amd64", "linux/arm64"]),
+            (".images[0]", &[r#"{"platform":"linux/amd64","size":3}"#]),
+            ("[.images[].size]", &["[3,null]"]),
+            (".images | length", &["2"]),
+        ];
+        for (expression, expected) in table {
+            assert_eq!(lines(expression, document).unwrap(), expected, "{expression}");
+        }
+    }
+
+    #[test]
+    fn says_what_is_wrong() {
+        for expression in [".[", "nothing_of_that_name", ".images + 1"] {
+            assert!(lines(expression, br#"{"images":[]}"#).is_err(), "{expression}");
+        }
+        assert!(lines(".", b"text").is_err());
+    }
+}

@@ -1,0 +1,95 @@
+//! A warm solve: `resolve --platform` on an index of eight platforms that lies in memory, from arguments to answer. In the
+//! host that is an instance, grants and budgets; natively it is the same frontend and strategy as plain function calls. What
+//! lies between the two is what the sandbox costs.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs, reason = "a benchmark fails by panicking")]
+
+use std::hint::black_box;
+use std::sync::Arc;
+
+use criterion::{Criterion, criterion_group, criterion_main};
+use portolan::source::memory::Memory;
+use portolan::{Bundled, Component, Grants, Host, Run};
+use portolan_oci::{Location, media_type};
+use portolan_resolve::Resolve;
+use portolan_sdk::mock::Mock;
+use serde_json::{Value, json};
+
+const PLATFORMS: [&str; 8] =
+    ["amd64", "arm64", "386", "ppc64le", "s390x", "riscv64", "loong64", "mips64le"];
+const WANTED: &str = "linux/s390x";
+const STORE: &str = "oci-layout://bench";
+
+/// The documents of an image for eight platforms, children first: media type, bytes, name.
+fn documents() -> Vec<(&'static str, Vec<u8>, Option<&'static str>)> {
+    let described = |media_type: &str, bytes: &[u8]| serde_json::to_value(portolan_oci::Descriptor::of(media_type, bytes)).unwrap();
+    let mut documents = Vec::new();
+    let mut manifests: Vec<Value> = Vec::new();
+    for architecture in PLATFORMS {
+        let config = json!({
+            "architecture": architecture, "os": "linux", "config": { "Env": ["PATH=/usr/bin"], "Cmd": ["/bin/sh"] },
+            "rootfs": { "type": "layers", "diff_ids": [format!("sha256:{}", "a".repeat(64))] },
+            "history": [{ "created_by": "COPY a /a # buildkit" }],
+        });
+        let config = config.to_string().into_bytes();
+        let manifest = json!({
+            "schemaVersion": 2, "mediaType": media_type::OCI_MANIFEST, "config": described(media_type::OCI_CONFIG, &config),
+            "layers": [described("application/vnd.oci.image.layer.v1.tar+gzip", b"layer")],
+        });
+        let manifest = manifest.to_string().into_bytes();
+        let mut entry = described(media_type::OCI_MANIFEST, &manifest);
+        entry["platform"] = json!({ "architecture": architecture, "os": "linux" });
+        manifests.push(entry);
+        documents.push((media_type::OCI_CONFIG, config, None));
+        documents.push((media_type::OCI_MANIFEST, manifest, None));
+    }
+    let index = json!({ "schemaVersion": 2, "mediaType": media_type::OCI_INDEX, "manifests": manifests });
+    documents.push((media_type::OCI_INDEX, index.to_string().into_bytes(), Some("app")));
+    documents
+}
+
+fn solve(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("resolve one of eight platforms");
+    let digest = {
+        let (media_type, bytes, _) = documents().pop().unwrap();
+        portolan_oci::Descriptor::of(media_type, &bytes).digest
+    };
+    let reference = format!("{STORE}@{digest}");
+    let arguments = [("ref", reference.as_str()), ("platform", WANTED), ("format", "json")];
+
+    let mut mock = Mock::new(portolan_strategy::Bundled);
+    for (media_type, bytes, name) in documents() {
+        mock = mock.document(STORE, name, media_type, bytes);
+    }
+    group.bench_function("native", |bencher| {
+        bencher.iter(|| black_box(mock.run::<Resolve>(&arguments).unwrap()));
+    });
+
+    let memory = Memory::new(STORE);
+    for (media_type, bytes, _) in documents() {
+        memory.insert(media_type, bytes);
+    }
+    let memory = Arc::new(memory);
+    let location: Location = reference.parse().unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    for (name, pooling) in [("host, pooling", true), ("host, on demand", false)] {
+        let host = Host::builder().pooling(pooling).build().unwrap();
+        let frontend = runtime.block_on(host.load(Component::Bundled(Bundled::Resolve))).unwrap();
+        group.bench_function(name, |bencher| {
+            bencher.iter(|| {
+                let mut run = Run::new(&frontend)
+                    .store(STORE, memory.clone())
+                    .grants(Grants::new().pull_reference(&location))
+                    .wall_clock(None);
+                for (name, value) in arguments {
+                    run = run.argument(name, value);
+                }
+                black_box(runtime.block_on(host.run(run)).unwrap())
+            });
+        });
+    }
+    group.finish();
+}
+
+criterion_group!(benches, solve);
+criterion_main!(benches);

@@ -1,0 +1,181 @@
+//! The command line itself: options, formats, statuses, messages.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
+
+use std::fs;
+
+use portolan_tests::cli::Cli;
+use portolan_tests::fixtures;
+use serde_json::Value;
+
+fn layouts() -> Cli {
+    Cli::new(env!("CARGO_BIN_EXE_portolan"), fixtures::folder().join("layouts"))
+}
+
+#[test]
+fn every_status_has_its_meaning_and_says_what_to_try() {
+    let portolan = layouts();
+    let none = "0".repeat(64);
+    let table = [
+        // 1: it could not be done, or does not parse.
+        (1, "resolve Alpine".to_owned(), "lower-case"),
+        (1, "resolve https://example.com/a".into(), "scheme"),
+        (1, "resolve oci-layout://buildkit-multi:1.4@sha256:12".into(), "digest"),
+        (1, "resolve oci-layout://buildkit-multi:1.4 --platform linux/*".into(), "wildcards"),
+        (1, "explain reference docker/Docker".into(), "lower-case"),
+        (1, "explain reference docker://alpine".into(), "scheme"),
+        (1, "explain platform a/b/c/d".into(), "parts"),
+        // 2: the command line is wrong.
+        (2, "resolv alpine".into(), "resolve"),
+        (2, "resolve".into(), "<REF>"),
+        (2, "resolve alpine --nope".into(), "--nope"),
+        (2, "layers alpine --key size".into(), "chain-id"),
+        (2, "resolve alpine --mode lax".into(), "strict"),
+        (2, "resolve alpine --compat --exact".into(), "cannot be used with"),
+        (2, "resolve oci-layout://x:1 --store x".into(), "NAME=DIR"),
+        (2, "inspect oci-layout://buildkit-multi:1.4 --raw --jq .[".into(), "jq"),
+        (2, "run".into(), "FRONTEND"),
+        (2, "run resolve alpine --allow push=*".into(), "pull=PATTERN"),
+        // 5: it does not exist.
+        (5, "run nope.wasm".into(), "nope.wasm"),
+        (5, "resolve oci-layout://nope:1".into(), "nope"),
+        (5, "resolve oci-archive://nope.tar:1".into(), "nope.tar"),
+        (5, "resolve oci-layout://buildkit-multi:1.5".into(), "1.4"),
+        (5, "resolve oci-layout://buildkit-multi/acme/ap:1.4".into(), "acme/app"),
+        (5, "resolve oci-layout://buildkit-multi:1.4 --platform linux/s390x".into(), "linux/amd64"),
+        (5, format!("resolve oci-layout://buildkit-multi@sha256:{none}"), &none),
+        (5, format!("resolve oci-layout://buildkit-multi:1.4@sha256:{none}"), "0c295ea8974e"),
+    ];
+    for (status, line, says) in &table {
+        let said = portolan.fails(*status, line);
+        assert!(said.contains(says), "portolan {line}\nsays {said}without {says:?}");
+        assert!(!said.contains("panicked"), "{said}");
+    }
+}
+
+#[test]
+fn a_missing_folder_is_told_from_a_file_and_from_an_empty_folder() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::create_dir(folder.path().join("empty")).unwrap();
+    fs::copy(fixtures::archive("oci-multi.tar"), folder.path().join("file.tar")).unwrap();
+    let portolan = Cli::new(env!("CARGO_BIN_EXE_portolan"), folder.path());
+    for (line, says) in [
+        ("resolve oci-layout://nope:1", "there is no such folder"),
+        ("resolve oci-layout://empty:1", "no index.json"),
+        ("resolve oci-layout://file.tar:tar", "oci-archive://file.tar"),
+        ("resolve oci-archive://nope.tar", "there is no such file"),
+        ("resolve oci-archive://empty", "it is a folder"),
+    ] {
+        let said = portolan.fails(5, line);
+        assert!(said.contains(says), "{line}: {said}");
+    }
+    assert_eq!(portolan.ok("layers --last oci-archive://file.tar --platform arm64").lines().count(), 1);
+}
+
+#[test]
+fn a_store_is_given_a_name() {
+    let portolan = layouts();
+    let digest = portolan.ok("resolve oci-layout://out:1.4 --store out=buildkit-multi --digest");
+    assert_eq!(digest, portolan.ok("resolve oci-layout://buildkit-multi:1.4 --digest"));
+}
+
+#[test]
+fn jq_asks_for_json_and_prints_texts_bare() {
+    let portolan = layouts();
+    let reference = "oci-layout://buildkit-multi:1.4";
+    assert_eq!(
+        portolan.run(["inspect", reference, "--jq", ".images[].platform"]).out,
+        "linux/amd64\nlinux/arm64\nlinux/arm/v7\nlinux/386\n"
+    );
+    assert_eq!(portolan.run(["layers", reference, "--jq", ".images | length"]).out, "4\n");
+    assert_eq!(portolan.run(["inspect", reference, "--raw", "--jq", ".schemaVersion"]).out, "2\n");
+}
+
+#[test]
+fn modes_decide_as_their_programs_do() {
+    let portolan = layouts();
+    // buildx's imagetools wants `latest` where nothing is asked for, and never looks further.
+    let said = portolan.fails(5, "resolve oci-layout://buildkit-single --compat");
+    assert!(said.contains("latest"), "{said}");
+    portolan.ok("resolve oci-layout://buildkit-single --mode compat=build");
+    portolan.ok("resolve oci-layout://buildkit-single");
+    // Only exact refuses what would run all the same.
+    portolan.ok("resolve oci-layout://buildkit-multi:1.4 --platform linux/amd64/v2");
+    portolan.fails(5, "resolve oci-layout://buildkit-multi:1.4 --platform linux/amd64/v2 --exact");
+    // In an index without platforms BuildKit takes the first entry and looks no further; strict walks on.
+    portolan.fails(5, "resolve oci-layout://crane-nested:1 --platform linux/amd64 --mode compat=build");
+    portolan.ok("resolve oci-layout://crane-nested:1 --platform linux/amd64");
+}
+
+#[test]
+fn explain_says_what_a_text_means() {
+    let portolan = layouts();
+    let explained: Value = serde_json::from_str(&portolan.ok("explain reference alpine --format json")).unwrap();
+    assert_eq!(
+        explained,
+        serde_json::json!({
+            "domain": "docker.io", "path": "library/alpine", "tag": null, "digest": null, "familiar": "alpine",
+            "canonical": "docker.io/library/alpine", "resolved": "docker.io/library/alpine:latest",
+        })
+    );
+    let explained: Value =
+        serde_json::from_str(&portolan.ok("explain platform linux/arm64/v9.1 --format json")).unwrap();
+    assert_eq!(explained["accepts"][0], "linux/arm64/v9.1");
+    assert_eq!(explained["accepts"].as_array().unwrap().len(), 2 + 7 + 4);
+    let order: Value = serde_json::from_str(
+        &portolan
+            .ok("explain platform linux/arm/v7 --among linux/arm64,linux/arm/v6 --among linux/arm/v7 --format json"),
+    )
+    .unwrap();
+    assert_eq!(
+        order["order"],
+        serde_json::json!([
+            { "platform": "linux/arm/v7", "matches": true },
+            { "platform": "linux/arm/v6", "matches": true },
+            { "platform": "linux/arm64", "matches": false },
+        ])
+    );
+}
+
+#[test]
+fn frontends_describe_themselves() {
+    let portolan = layouts();
+    let listed: Value = serde_json::from_str(&portolan.ok("frontends --format json")).unwrap();
+    let names: Vec<&str> =
+        listed["frontends"].as_array().unwrap().iter().map(|one| one["name"].as_str().unwrap()).collect();
+    assert_eq!(names, ["inspect", "resolve", "layers", "explain"]);
+    for name in names {
+        let described: Value = serde_json::from_str(&portolan.ok(&format!("describe {name} --format json"))).unwrap();
+        let imports = described["imports"].as_array().unwrap();
+        assert!(
+            imports.iter().all(|import| import.as_str().unwrap().starts_with("portolan:oci/")),
+            "{name}: {imports:?}"
+        );
+        assert_eq!(described["digest"].as_str().unwrap().len(), 71);
+        assert!(portolan.ok(&format!("describe {name}")).contains("parameters"));
+        let help = portolan.ok(&format!("{name} --help"));
+        assert!(help.contains("Example:\n  portolan "), "{help}");
+        assert!(portolan.ok(&format!("run {name} --help")).contains("--allow"));
+    }
+    assert!(portolan.ok("--help").contains("inspect"));
+    assert!(portolan.ok("--version").starts_with("portolan 0."));
+}
+
+#[test]
+fn what_has_no_name_is_reached_and_what_is_broken_is_called_broken() {
+    let folder = tempfile::tempdir().unwrap();
+    let layout = folder.path().join("l");
+    fs::create_dir_all(&layout).unwrap();
+    fs::write(layout.join("oci-layout"), r#"{"imageLayoutVersion":"1.0.0"}"#).unwrap();
+    let portolan = Cli::new(env!("CARGO_BIN_EXE_portolan"), folder.path());
+    for (index, status, says) in [
+        (r#"{"schemaVersion":2,"manifests":[]}"#, 5, "oci-layout://l"),
+        (r#"{"schemaVersion":2,"manifests":[],"layers":[]}"#, 1, "ambiguous"),
+        ("{", 1, "index.json"),
+        ("", 1, "index.json"),
+    ] {
+        fs::write(layout.join("index.json"), index).unwrap();
+        let said = portolan.fails(status, "inspect oci-layout://l");
+        assert!(said.contains(says), "{index}: {said}");
+    }
+}
