@@ -1,6 +1,6 @@
 # Portolan: what a person or a CI may ask for. Each target stands alone on a fresh clone.
 #
-# CARGO_TARGET_DIR may point at a compile cache outside the clone; tools that the tests need are installed once, into
+# CARGO_TARGET_DIR may point at a compile cache outside the clone. Tools that are built from source are installed once, into
 # the folder `tools` beside it.
 
 SHELL := /bin/bash
@@ -8,8 +8,9 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 
 export CARGO_TARGET_DIR ?= $(CURDIR)/target
+TOOLS := $(abspath $(CARGO_TARGET_DIR)/../tools)
 
-.PHONY: help toolchain test lint
+.PHONY: help toolchain servers demo test bench lint deny advisories
 
 help: ## This list.
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
@@ -18,14 +19,39 @@ toolchain:
 	@echo "==> toolchain of rust-toolchain.toml, with its wasm targets"
 	@rustup toolchain install
 
-test: toolchain ## Every test.
+servers:
+	@tests/install-servers.sh
+
+demo: toolchain ## Build, and take a multi-platform image of BuildKit's apart. No server, no root.
+	@echo "==> cargo build (the first build compiles wasmtime, some minutes)"
+	@cargo build --locked --package portolan
+	@tests/demo.sh "$(CARGO_TARGET_DIR)/debug/portolan"
+
+test: toolchain servers ## Every test.
 	@echo "==> cargo test (the first build compiles wasmtime, some minutes)"
 	@cargo test --workspace --locked
 
-lint: toolchain ## Formatting, clippy and rustdoc; warnings are errors.
+bench: toolchain servers ## Ratios against the same logic native, and against crane, skopeo and docker-buildx where they are.
+	@echo "==> cargo build --release (with link-time optimisation, some minutes)"
+	@cargo build --release --locked --package portolan
+	@echo "==> a warm solve against the same logic native"
+	@cargo bench --locked --package portolan --bench solve
+	@tests/bench/processes.sh "$(CARGO_TARGET_DIR)/release/portolan"
+
+lint: toolchain deny ## Formatting, clippy, rustdoc and dependencies; warnings are errors.
 	@echo "==> cargo fmt"
 	@cargo fmt --all --check
 	@echo "==> cargo clippy"
 	@cargo clippy --workspace --all-targets --locked -- -D warnings
 	@echo "==> cargo doc"
 	@RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --document-private-items --locked
+
+# The advisory database is fetched by git, which a build machine without that access cannot do: see `make advisories`.
+deny:
+	@tests/install-deny.sh "$(TOOLS)"
+	@echo "==> cargo deny: licences, sources, banned crates"
+	@"$(TOOLS)/bin/cargo-deny" --locked check bans licenses sources
+
+advisories: ## Known vulnerabilities in dependencies. Fetches the advisory database.
+	@tests/install-deny.sh "$(TOOLS)"
+	@"$(TOOLS)/bin/cargo-deny" --locked check advisories
