@@ -37,14 +37,20 @@ impl Frontend for Resolve {
     }
 
     fn solve(ctx: &impl Context, request: Request) -> Result<Response, Failure> {
-        let location = request.location("ref")?;
+        let asked = request.location("ref")?;
         let platform = request.platform("platform", ctx)?;
         let bare = request.flag("digest");
-        let found = traverse::find(ctx, &location, request.mode())?;
+        let found = traverse::find(ctx, &asked, request.mode())?;
+        let name = found.name();
         let part = request.text("part");
-        if platform.is_none() && part.is_none() && (bare || request.format() == "text") {
-            let text = if bare { found.descriptor.digest.to_string() } else { found.pinned(&found.descriptor.digest) };
-            return Ok(answered(Response::text(text), &found.name(), &found.descriptor));
+        // Most questions are after one digest, and need no more than what leads to it.
+        if part.is_none() && (bare || request.format() == "text") {
+            let meant = match &platform {
+                None => found.descriptor,
+                Some(platform) => found.select(ctx, platform, request.mode())?.descriptor,
+            };
+            let text = if bare { meant.digest.to_string() } else { traverse::pinned(&asked, &meant.digest) };
+            return Ok(answered(Response::text(text), &name, &meant));
         }
 
         let root = found.open(ctx)?;
@@ -53,18 +59,17 @@ impl Frontend for Resolve {
             None => image.as_ref().map_or(&root.descriptor, |image| &image.descriptor),
             Some(part) => descriptor_of(ctx, part, &root, image.as_ref())?,
         };
-        let response = match (part, request.format()) {
+        let response = match part {
             _ if bare => Response::text(meant.digest.as_str()),
-            (Some("config"), _) => Response::bytes(&meant.media_type, ctx.fetch(&root.repository, meant)?),
-            (Some("manifest"), _) => {
+            Some("config") => Response::bytes(&meant.media_type, ctx.fetch(&root.repository, meant)?),
+            Some("manifest") => {
                 let bytes = image.as_ref().map(|image| image.bytes.clone()).unwrap_or_default();
                 Response::bytes(&meant.media_type, bytes)
             }
-            (Some(_), _) => Response::bytes(&meant.media_type, root.bytes.clone()),
-            (None, "json") => Response::json(&Answer::new(ctx, &root, image.as_ref())?)?,
-            (None, _) => Response::text(root.pinned(&meant.digest)),
+            Some(_) => Response::bytes(&meant.media_type, root.bytes.clone()),
+            None => Response::json(&Answer::new(ctx, &root, image.as_ref())?)?,
         };
-        Ok(answered(response, &root.name(), meant))
+        Ok(answered(response, &name, meant))
     }
 }
 

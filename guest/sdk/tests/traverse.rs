@@ -109,7 +109,7 @@ fn failures_say_what_would_do() {
         (
             &apart,
             "oci-layout://%2Fa%20b".to_owned(),
-            "cannot find oci-layout:///a b: it has several images, and none is called latest".to_owned(),
+            "cannot find oci-layout:///a b: none of its images is called latest".to_owned(),
             "its names are docker.io/acme/app:1, docker.io/acme/web:1, docker.io/acme/web:2".to_owned(),
         ),
         (
@@ -144,7 +144,10 @@ fn a_root_knows_what_its_entry_says() {
     let found = find(&mock, "oci-layout://buildkit-multi/acme/app:1.4", Mode::Strict).unwrap();
     assert_eq!(found.descriptor.annotations.get(IMAGE_NAME).map(String::as_str), Some("docker.io/acme/app:1.4"));
     assert_eq!(found.name(), "oci-layout://buildkit-multi/acme/app:1.4");
-    assert_eq!(found.pinned(&found.descriptor.digest), format!("oci-layout://buildkit-multi/acme/app:1.4@{MULTI}"));
+    assert_eq!(
+        traverse::pinned(&found.location, &found.descriptor.digest),
+        format!("oci-layout://buildkit-multi/acme/app:1.4@{MULTI}")
+    );
     // Neither from a registry nor by a digest alone is there an entry.
     let found = find(&mock, &format!("oci-layout://buildkit-multi@{MULTI}"), Mode::Strict).unwrap();
     assert!(found.descriptor.annotations.is_empty());

@@ -3,6 +3,7 @@
 //! What may be judged otherwise is here and nowhere else: a component that exports the same interface takes this one's
 //! place with `--strategy FILE.wasm`. Natively it is what frontends are tested with; no component links it.
 
+use portolan_sdk::oci::document::Outline;
 use portolan_sdk::oci::{Index, Mode, Platform, names, platform};
 use portolan_sdk::{Failure, Machine, Strategy};
 
@@ -21,7 +22,7 @@ impl Strategy for Bundled {
     fn select(machine: &impl Machine, index: &[u8], platform: &str, mode: Mode) -> Result<Vec<u32>, Failure> {
         let machine = machine.platform();
         let wanted = Platform::parse(platform, &machine)?;
-        Ok(positions(platform::select(&Index::parse(index)?, &wanted, &machine, mode)))
+        Ok(positions(platform::select_in(&Outline::parse(index)?, &wanted, &machine, mode)))
     }
 }
 

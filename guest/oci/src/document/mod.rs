@@ -5,6 +5,7 @@
 //! its bytes.
 
 mod check;
+mod outline;
 mod view;
 
 use std::borrow::Cow;
@@ -13,6 +14,7 @@ use std::fmt;
 use serde::{Deserialize, Deserializer};
 
 pub use check::{check, media_type_of};
+pub use outline::{Entries, Outline};
 pub use view::{Annotations, Config, Descriptor, Document, History, Index, Manifest};
 
 /// A document that breaks its specification, and how.

@@ -82,6 +82,11 @@ impl Descriptor {
             || self.artifact_type.as_deref() == Some(attestation::ARTIFACT_TYPE)
     }
 
+    /// Whether this entry of an index is an image, or an index that may hold one: neither attestation nor artifact.
+    pub fn may_be_image(&self) -> bool {
+        super::outline::may_be_image(self.kind(), self.artifact_type.as_deref(), self.is_attestation())
+    }
+
     /// The digest that this entry of an index speaks of, where the entry says so.
     pub fn attestation_subject(&self) -> Option<&str> {
         let annotation = |key| self.annotations.get(key).map(String::as_str);

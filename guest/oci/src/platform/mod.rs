@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 pub use matcher::{Matcher, Rank};
 pub use parse::InvalidPlatform;
-pub use select::{order, select};
+pub use select::{order, select, select_in};
 
 /// A platform as documents write it (image-spec, image-index.md, `platform`). An empty text stands for what is absent.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]

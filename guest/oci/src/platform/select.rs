@@ -4,25 +4,40 @@ use std::cmp::Ordering;
 
 use super::matcher::{Matcher, Rank};
 use super::{Platform, windows};
-use crate::document::{Descriptor, Index};
-use crate::media_type::{self, Kind};
+use crate::document::{Index, Outline};
 use crate::mode::Mode;
 
 /// Positions in the index's `manifests`, best first. Entries without a platform, which only their config or their own
 /// entries can judge, come last.
 pub fn select(index: &Index, wanted: &Platform, machine: &Platform, mode: Mode) -> Vec<usize> {
+    let entries: Vec<Option<Option<&Platform>>> =
+        index.manifests.iter().map(|entry| eligible(entry.may_be_image(), entry.platform.as_ref(), mode)).collect();
+    choose(&entries, wanted, machine, mode)
+}
+
+/// The same from an index of which only that much was read.
+pub fn select_in(index: &Outline<'_>, wanted: &Platform, machine: &Platform, mode: Mode) -> Vec<usize> {
+    let entries: Vec<Option<Option<&Platform>>> =
+        index.manifests.iter().map(|entry| eligible(entry.may_be_image(), entry.platform.as_ref(), mode)).collect();
+    choose(&entries, wanted, machine, mode)
+}
+
+/// What an entry says of its platform, if the entry counts at all.
+fn eligible(may_be_image: bool, platform: Option<&Platform>, mode: Mode) -> Option<Option<&Platform>> {
+    (mode.is_compat() || may_be_image).then_some(platform)
+}
+
+fn choose(entries: &[Option<Option<&Platform>>], wanted: &Platform, machine: &Platform, mode: Mode) -> Vec<usize> {
     let matcher = Matcher::new(wanted, machine, mode == Mode::Exact);
-    let mut ranked: Vec<(Option<Rank>, usize)> = index
-        .manifests
+    let mut ranked: Vec<(Option<Rank>, usize)> = entries
         .iter()
         .enumerate()
-        .filter(|(_, entry)| mode.is_compat() || may_be_image(entry))
-        .filter_map(|(position, entry)| match &entry.platform {
+        .filter_map(|(position, entry)| match (*entry)? {
             None => Some((None, position)),
             Some(platform) => Some((Some(matcher.rank(platform)?), position)),
         })
         .collect();
-    let platform = |position: usize| index.manifests.get(position)?.platform.as_ref();
+    let platform = |position: usize| (*entries.get(position)?)?;
     ranked.sort_by(|left, right| better(&matcher, mode, *left, *right, platform));
     ranked.into_iter().map(|(_, position)| position).collect()
 }
@@ -55,13 +70,5 @@ fn better<'a>(
         (Some(_), None) => Ordering::Less,
         (None, Some(_)) => Ordering::Greater,
         (None, None) => Ordering::Equal,
-    }
-}
-
-/// Whether an entry is an image, or an index that may hold one.
-fn may_be_image(entry: &Descriptor) -> bool {
-    matches!(entry.kind(), Kind::Index | Kind::Manifest) && !entry.is_attestation() && {
-        let artifact_type = entry.artifact_type.as_deref().unwrap_or_default();
-        artifact_type.is_empty() || media_type::is_image_config(artifact_type)
     }
 }

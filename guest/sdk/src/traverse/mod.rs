@@ -18,7 +18,7 @@ mod walk;
 pub use image::{Image, Stored};
 pub use platforms::platforms;
 pub use referrers::{Referrer, referrers};
-pub use root::{Found, Root, find, find_all, resolve};
+pub use root::{Found, Root, find, find_all, pinned, resolve};
 pub use search::{select, select_all};
 pub use walk::{Attestation, Predicate, Tree, Walked, attested, images, walk};
 

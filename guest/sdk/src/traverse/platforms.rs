@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use portolan_oci::{Descriptor, Document, Index, Kind, Platform, media_type};
+use portolan_oci::{Descriptor, Document, Index, Kind, Platform};
 
 use super::image::Image;
 use super::root::{Root, read};
@@ -37,13 +37,6 @@ pub fn platforms(ctx: &impl Host, root: &Root) -> Result<Vec<Platform>, Failure>
     Ok(census.there)
 }
 
-/// Whether an entry of an index is an image, or an index that may hold one: no attestation, no artifact. crane writes an
-/// image's config type as `artifactType`.
-pub(super) fn may_be_image(entry: &Descriptor) -> bool {
-    let artifact_type = entry.artifact_type.as_deref().unwrap_or_default();
-    !entry.is_attestation() && (artifact_type.is_empty() || media_type::is_image_config(artifact_type))
-}
-
 struct Census<'a, C> {
     ctx: &'a C,
     machine: Platform,
@@ -56,10 +49,10 @@ struct Census<'a, C> {
 impl<C: Host> Census<'_, C> {
     fn index(&mut self, index: &Index, depth: usize) -> Result<(), Failure> {
         let unsaid =
-            |entry: &&Descriptor| may_be_image(entry) && (entry.platform.is_none() || entry.kind() == Kind::Index);
+            |entry: &&Descriptor| entry.may_be_image() && (entry.platform.is_none() || entry.kind() == Kind::Index);
         let unsaid: Vec<Descriptor> = index.manifests.iter().filter(unsaid).map(Descriptor::bare).collect();
         prefetch(self.ctx, self.repository, &unsaid);
-        for entry in index.manifests.iter().filter(|entry| may_be_image(entry)) {
+        for entry in index.manifests.iter().filter(|entry| entry.may_be_image()) {
             match (entry.kind(), &entry.platform) {
                 (Kind::Index, _) => self.nested(entry, depth + 1)?,
                 (Kind::Manifest, Some(platform)) if platform.is_unknown() => {}

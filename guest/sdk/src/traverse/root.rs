@@ -92,18 +92,18 @@ impl Found {
         self.location.shown()
     }
 
-    /// The reference with a digest, by which it means the same for ever.
-    pub fn pinned(&self, digest: &Digest) -> String {
-        pinned(&self.location, digest)
-    }
-
     /// Reads the document.
     ///
     /// # Errors
     /// What the host answers, and a root that is neither index nor manifest.
     pub fn open(self, ctx: &impl Host) -> Result<Root, Failure> {
+        let bytes = ctx.fetch(&self.repository, &self.descriptor)?;
+        self.read(bytes)
+    }
+
+    /// The root, from bytes that were fetched already.
+    pub(super) fn read(self, bytes: Vec<u8>) -> Result<Root, Failure> {
         let Found { location, repository, descriptor } = self;
-        let bytes = ctx.fetch(&repository, &descriptor)?;
         let document = read(&descriptor, &bytes)?;
         Ok(Root { location, repository, descriptor, bytes, document })
     }
@@ -113,11 +113,6 @@ impl Root {
     /// The reference, for answers: normalised in a registry, as typed in a store.
     pub fn name(&self) -> String {
         self.location.shown()
-    }
-
-    /// The reference with a digest, by which it means the same for ever.
-    pub fn pinned(&self, digest: &Digest) -> String {
-        pinned(&self.location, digest)
     }
 
     /// The index, if the root is one.
@@ -159,7 +154,8 @@ pub(super) fn read(descriptor: &Descriptor, bytes: &[u8]) -> Result<Document, Fa
     document.map_err(|malformed| Failure::from(malformed).context(&descriptor.digest))
 }
 
-fn pinned(location: &Location, digest: &Digest) -> String {
+/// The reference with a digest, by which it means the same for ever; for answers, like [`Found::name`].
+pub fn pinned(location: &Location, digest: &Digest) -> String {
     let mut location = location.clone();
     match &mut location {
         Location::Registry(reference) => reference.digest = Some(digest.clone()),

@@ -1,11 +1,12 @@
 //! One image for a platform, by the strategy's judgement (oci-semantics, "Choosing in an index").
 
-use portolan_oci::{Descriptor, Document, Index, Kind, Mode, Platform, media_type};
+use portolan_oci::document::Entries;
+use portolan_oci::{Descriptor, Kind, Mode, Platform, media_type};
 use serde::Serialize;
 
 use super::image::Image;
 use super::platforms::{nearest_first, platforms};
-use super::root::{Root, read};
+use super::root::{Found, Root};
 use super::{Bounds, prefetch};
 use crate::failure::Failure;
 use crate::host::Context;
@@ -23,23 +24,31 @@ const LISTED: usize = 20;
 /// # Errors
 /// No image for that platform, with the platforms that are there; what the host answers.
 pub fn select(ctx: &impl Context, root: &Root, platform: &Platform, mode: Mode) -> Result<Image, Failure> {
-    let mut search = Search {
-        ctx,
-        repository: &root.repository,
-        platform: platform.long(),
-        backtracks: !mode.is_compat(),
-        mode,
-        bounds: Bounds::default(),
-    };
-    let found = match (&root.document, Image::of_root(root)) {
-        (Document::Index(index), _) => {
-            search.bounds.enter(&root.descriptor, 0)?;
-            search.index(index, &root.bytes, 0)?
-        }
-        (Document::Manifest(_), Some(image)) if mode.is_compat() || search.suits(&image)? => Some(image),
-        (Document::Manifest(_), _) => None,
+    let mut search = Search::new(ctx, &root.repository, platform, mode);
+    let found = match Image::of_root(root) {
+        None => search.root(&root.descriptor, &root.bytes)?,
+        Some(image) if mode.is_compat() || search.suits(&image)? => Some(image),
+        Some(_) => None,
     };
     found.ok_or_else(|| nothing(ctx, root, platform, mode))
+}
+
+impl Found {
+    /// [`open`](Found::open) and [`select`] in one, for who wants nothing else of the root: of a long index no more is read
+    /// than the choice needs.
+    ///
+    /// # Errors
+    /// Those of both.
+    pub fn select(self, ctx: &impl Context, platform: &Platform, mode: Mode) -> Result<Image, Failure> {
+        if self.descriptor.kind() != Kind::Index {
+            return select(ctx, &self.open(ctx)?, platform, mode);
+        }
+        let bytes = ctx.fetch(&self.repository, &self.descriptor)?;
+        match Search::new(ctx, &self.repository, platform, mode).root(&self.descriptor, &bytes)? {
+            Some(image) => Ok(image),
+            None => Err(nothing(ctx, &self.read(bytes)?, platform, mode)),
+        }
+    }
 }
 
 /// The image for each of `platforms`, in their order, each image once.
@@ -66,23 +75,29 @@ struct Search<'a, C> {
     bounds: Bounds,
 }
 
-impl<C: Context> Search<'_, C> {
-    fn index(&mut self, index: &Index, bytes: &[u8], depth: usize) -> Result<Option<Image>, Failure> {
-        let positions = self.ctx.select(bytes, &self.platform, self.mode)?;
-        let mut candidates = Vec::with_capacity(positions.len());
-        for position in positions {
-            let Some(entry) = index.manifests.get(position as usize) else {
-                let there = index.manifests.len();
-                return Err(Failure::new(format!("the strategy chose entry {position} of an index that has {there}")));
-            };
-            candidates.push(entry);
-        }
+impl<'a, C: Context> Search<'a, C> {
+    fn new(ctx: &'a C, repository: &'a str, platform: &Platform, mode: Mode) -> Self {
+        let (platform, bounds) = (platform.long(), Bounds::default());
+        Search { ctx, repository, platform, backtracks: !mode.is_compat(), mode, bounds }
+    }
+
+    fn root(&mut self, descriptor: &Descriptor, bytes: &[u8]) -> Result<Option<Image>, Failure> {
+        self.bounds.enter(descriptor, 0)?;
+        self.index(bytes, 0)
+    }
+
+    fn index(&mut self, bytes: &[u8], depth: usize) -> Result<Option<Image>, Failure> {
+        let mut positions = self.ctx.select(bytes, &self.platform, self.mode)?;
         if !self.backtracks {
-            candidates.truncate(1);
+            positions.truncate(1);
         }
-        self.look_ahead(&candidates);
-        for entry in candidates {
-            if let Some(image) = self.entry(entry, depth + 1)? {
+        let entries = Entries::parse(bytes)?;
+        for (place, &position) in positions.iter().enumerate() {
+            let entry = candidate(&entries, position)?;
+            if place == 0 && entry.platform.is_none() {
+                self.look_ahead(&entries, &positions)?;
+            }
+            if let Some(image) = self.entry(&entry, depth + 1)? {
                 return Ok(Some(image));
             }
         }
@@ -97,10 +112,7 @@ impl<C: Context> Search<'_, C> {
                 }
                 self.bounds.read()?;
                 let bytes = self.ctx.fetch(self.repository, entry)?;
-                match read(entry, &bytes)? {
-                    Document::Index(index) => self.index(&index, &bytes, depth),
-                    Document::Manifest(_) => Ok(None),
-                }
+                self.index(&bytes, depth)
             }
             Kind::Manifest => {
                 self.bounds.read()?;
@@ -136,12 +148,22 @@ impl<C: Context> Search<'_, C> {
     }
 
     /// Starts the host on entries that must be read to be judged, where there are several.
-    fn look_ahead(&self, candidates: &[&Descriptor]) {
-        if candidates.first().is_some_and(|best| best.platform.is_none()) && candidates.len() > 1 {
-            let some: Vec<Descriptor> = candidates.iter().take(AHEAD).map(|entry| entry.bare()).collect();
-            prefetch(self.ctx, self.repository, &some);
-        }
+    fn look_ahead(&self, entries: &Entries<'_>, positions: &[u32]) -> Result<(), Failure> {
+        let some: Vec<Descriptor> = positions
+            .iter()
+            .take(AHEAD)
+            .map(|&position| candidate(entries, position).map(|entry| entry.bare()))
+            .collect::<Result<_, _>>()?;
+        prefetch(self.ctx, self.repository, &some);
+        Ok(())
     }
+}
+
+fn candidate(entries: &Entries<'_>, position: u32) -> Result<Descriptor, Failure> {
+    entries.get(position as usize)?.ok_or_else(|| {
+        let there = entries.len();
+        Failure::new(format!("the strategy chose entry {position} of an index that has {there}"))
+    })
 }
 
 fn nothing(ctx: &impl Context, root: &Root, platform: &Platform, mode: Mode) -> Failure {

@@ -3,7 +3,6 @@
 use portolan_oci::{Descriptor, Digest, Document, Index, Kind, Manifest, attestation, media_type};
 
 use super::image::Image;
-use super::platforms::may_be_image;
 use super::root::{Root, read};
 use super::{Bounds, prefetch};
 use crate::failure::Failure;
@@ -111,9 +110,9 @@ impl Scope<'_> {
             entry.attestation_subject().is_none_or(|subject| known.iter().any(|it| it.as_str() == subject))
         };
         match (entry.kind(), self) {
-            (Kind::Index, _) => may_be_image(entry),
-            (Kind::Manifest, Scope::Everything) => may_be_image(entry) || statement(),
-            (Kind::Manifest, Scope::Images) => may_be_image(entry),
+            (Kind::Index, _) => entry.may_be_image(),
+            (Kind::Manifest, Scope::Everything) => entry.may_be_image() || statement(),
+            (Kind::Manifest, Scope::Images) => entry.may_be_image(),
             (Kind::Manifest, Scope::StatementsOn(known)) => statement() && about(known),
             _ => false,
         }
