@@ -2,7 +2,13 @@
 //! host that is an instance, grants and budgets; natively it is the same frontend and strategy as plain function calls. What
 //! lies between the two is what the sandbox costs.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs, reason = "a benchmark fails by panicking")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    missing_docs,
+    reason = "a benchmark fails by panicking"
+)]
 
 use std::hint::black_box;
 use std::sync::Arc;
@@ -15,14 +21,14 @@ use portolan_resolve::Resolve;
 use portolan_sdk::mock::Mock;
 use serde_json::{Value, json};
 
-const PLATFORMS: [&str; 8] =
-    ["amd64", "arm64", "386", "ppc64le", "s390x", "riscv64", "loong64", "mips64le"];
+const PLATFORMS: [&str; 8] = ["amd64", "arm64", "386", "ppc64le", "s390x", "riscv64", "loong64", "mips64le"];
 const WANTED: &str = "linux/s390x";
 const STORE: &str = "oci-layout://bench";
 
 /// The documents of an image for eight platforms, children first: media type, bytes, name.
 fn documents() -> Vec<(&'static str, Vec<u8>, Option<&'static str>)> {
-    let described = |media_type: &str, bytes: &[u8]| serde_json::to_value(portolan_oci::Descriptor::of(media_type, bytes)).unwrap();
+    let described =
+        |media_type: &str, bytes: &[u8]| serde_json::to_value(portolan_oci::Descriptor::of(media_type, bytes)).unwrap();
     let mut documents = Vec::new();
     let mut manifests: Vec<Value> = Vec::new();
     for architecture in PLATFORMS {

@@ -41,6 +41,22 @@ pub fn artifact() -> Built {
     built(media_type::OCI_MANIFEST, &manifest, vec![config])
 }
 
+/// An attestation manifest with one statement. Whether its entry or the manifest itself names the subject is the writer's
+/// choice.
+pub fn attestation(subject: Option<&Built>) -> Built {
+    let config = built(media_type::OCI_EMPTY, &json!({}), Vec::new());
+    let mut layer = serde_json::to_value(Descriptor::of(media_type::IN_TOTO, b"statement")).unwrap();
+    layer["annotations"] = json!({"in-toto.io/predicate-type": "https://spdx.dev/Document"});
+    let mut manifest = json!({
+        "schemaVersion": 2, "config": config.descriptor, "layers": [layer],
+        "artifactType": "application/vnd.docker.attestation.manifest.v1+json",
+    });
+    if let Some(subject) = subject {
+        manifest["subject"] = json!(subject.descriptor.bare());
+    }
+    built(media_type::OCI_MANIFEST, &manifest, vec![config])
+}
+
 /// An index of these.
 pub fn index(entries: impl IntoIterator<Item = Built>) -> Built {
     let below: Vec<Built> = entries.into_iter().collect();
