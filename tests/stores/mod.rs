@@ -1,5 +1,7 @@
 //! What the tests of layouts and archives share: a source that counts, and walking through everything that one holds.
 
+#![allow(dead_code, reason = "each test takes what it needs")]
+
 use std::collections::BTreeMap;
 use std::sync::Mutex;
 
@@ -10,7 +12,7 @@ use portolan::source::{ByteStream, Source, Target};
 use portolan::{Code, Error, Limits, Result};
 use portolan_oci::{Config, Descriptor, Digest, Document, Index, Kind};
 
-/// A source that remembers how many bytes of which content it handed out.
+/// A source that remembers how many bytes of which content it handed out, or read to answer.
 pub struct Counting<S> {
     pub source: S,
     bytes: Mutex<BTreeMap<Digest, u64>>,
@@ -38,7 +40,9 @@ impl<S: Source> Source for Counting<S> {
     }
 
     async fn resolve(&self, target: Target<'_>, limits: &Limits) -> Result<Descriptor> {
-        self.source.resolve(target, limits).await
+        let descriptor = self.source.resolve(target, limits).await?;
+        self.count(&descriptor.digest, descriptor.size);
+        Ok(descriptor)
     }
 
     async fn fetch(&self, descriptor: &Descriptor, limits: &Limits) -> Result<Bytes> {

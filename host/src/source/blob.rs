@@ -17,7 +17,7 @@ use super::ByteStream;
 use super::verify::Verifier;
 use crate::error::{Code, Error, Result};
 
-/// Work on up to this many bytes is done at once: reading and hashing them takes about as long as waking another thread
+/// Work on up to this many bytes is done at once: that takes some tens of microseconds, and so does waking another thread
 /// and being woken by it.
 const AT_ONCE: u64 = 64 << 10;
 /// What a stream reads at a time.
