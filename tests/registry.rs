@@ -13,6 +13,8 @@ mod documents;
 mod lists;
 #[path = "registry/patience.rs"]
 mod patience;
+#[path = "registry/proxy.rs"]
+mod proxy;
 #[path = "registry/real.rs"]
 mod real;
 #[path = "registry/redirects.rs"]

@@ -52,6 +52,7 @@ async fn anybody_gets_a_token_and_it_is_used_again() {
     }
     let head = "HEAD /v2/app/manifests/1";
     assert_eq!(registry.asked(), [head, "GET /token", head, head]);
+    assert_eq!(registry.connections(), 1, "what is refused is read to its end, so that the connection can go on");
     let asked = &registry.requests()[1];
     assert_eq!(asked.query, "service=test&scope=repository%3Aapp%3Apull");
     assert_eq!(asked.header("authorization"), None);

@@ -22,7 +22,7 @@
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -202,6 +202,7 @@ struct Stage {
     address: SocketAddr,
     scenes: Mutex<Vec<Scene>>,
     requests: Mutex<Vec<Request>>,
+    connections: AtomicUsize,
     ended: AtomicBool,
 }
 
@@ -214,7 +215,8 @@ impl Hostile {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a free port on 127.0.0.1");
         let address = listener.local_addr().expect("the address of a listener");
         let (scenes, requests) = (Mutex::new(scenes), Mutex::default());
-        let stage = Arc::new(Stage { address, scenes, requests, ended: AtomicBool::new(false) });
+        let (connections, ended) = (AtomicUsize::new(0), AtomicBool::new(false));
+        let stage = Arc::new(Stage { address, scenes, requests, connections, ended });
         let shared = Arc::clone(&stage);
         std::thread::spawn(move || {
             for connection in listener.incoming() {
@@ -222,6 +224,7 @@ impl Hostile {
                     break;
                 }
                 let Ok(connection) = connection else { continue };
+                shared.connections.fetch_add(1, Ordering::Relaxed);
                 let stage = Arc::clone(&shared);
                 // A client that hangs up in the middle is part of most plays.
                 std::thread::spawn(move || stage.serve(connection));
@@ -238,6 +241,11 @@ impl Hostile {
     /// The port.
     pub fn port(&self) -> u16 {
         self.0.address.port()
+    }
+
+    /// How many connections were made so far.
+    pub fn connections(&self) -> usize {
+        self.0.connections.load(Ordering::Relaxed)
     }
 
     /// Everything that came so far.
