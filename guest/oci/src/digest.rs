@@ -37,7 +37,12 @@ impl Algorithm {
     }
 
     fn named(name: &str) -> Option<Self> {
-        [Algorithm::Sha256, Algorithm::Sha384, Algorithm::Sha512].into_iter().find(|known| known.as_str() == name)
+        match name {
+            "sha256" => Some(Algorithm::Sha256),
+            "sha384" => Some(Algorithm::Sha384),
+            "sha512" => Some(Algorithm::Sha512),
+            _ => None,
+        }
     }
 }
 
@@ -77,20 +82,13 @@ impl Digest {
         let Some((name, encoded)) = text.split_once(':') else {
             return fail("there is no colon between algorithm and digits");
         };
-        let spelled = !name.is_empty()
-            && name.split(['+', '.', '_', '-']).all(|part| {
-                !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit())
-            });
-        if !spelled {
-            return fail("the algorithm is not spelled in lower-case letters and digits");
-        }
         match Algorithm::named(name) {
             Some(algorithm) => {
-                if encoded.bytes().any(|byte| byte.is_ascii_uppercase()) {
-                    return fail("its digits must be lower-case");
-                }
                 if !encoded.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f')) {
-                    return fail("its digits must be hexadecimal");
+                    return fail(match encoded.bytes().any(|byte| byte.is_ascii_uppercase()) {
+                        true => "its digits must be lower-case",
+                        false => "its digits must be hexadecimal",
+                    });
                 }
                 if encoded.len() != algorithm.hex_len() {
                     return Err(InvalidDigest::new(
@@ -100,6 +98,10 @@ impl Digest {
                 }
             }
             None => {
+                let word = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
+                if !name.split(['+', '.', '_', '-']).all(|part| !part.is_empty() && part.bytes().all(word)) {
+                    return fail("the algorithm is not spelled in lower-case letters and digits");
+                }
                 let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'=' | b'_' | b'-');
                 if encoded.is_empty() || !encoded.bytes().all(plain) {
                     return fail("what follows the colon is not letters, digits, =, _ or -");

@@ -91,10 +91,11 @@ pub fn essence(content_type: &str) -> String {
 
 /// Whether the text is `type/subtype` of RFC 6838, 127 characters each at most.
 pub fn valid(text: &str) -> bool {
+    let mark = |byte| matches!(byte, b'!' | b'#' | b'$' | b'&' | b'-' | b'^' | b'_' | b'.' | b'+');
     let name = |part: &str| {
         (1..=127).contains(&part.len())
             && part.bytes().next().is_some_and(|byte| byte.is_ascii_alphanumeric())
-            && part.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"!#$&-^_.+".contains(&byte))
+            && part.bytes().all(|byte| byte.is_ascii_alphanumeric() || mark(byte))
     };
     text.split_once('/').is_some_and(|(kind, subtype)| name(kind) && name(subtype))
 }

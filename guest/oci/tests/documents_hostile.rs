@@ -71,8 +71,10 @@ fn what_is_no_json_is_no_document() {
         // A byte order mark; UTF-16.
         b"\xef\xbb\xbf{\"manifests\":[]}",
         b"\xff\xfe{\0}\0",
-        // No UTF-8 in a key or in a text that is read.
+        // No UTF-8 in a key, in a text that is read, and in one that is not.
         b"{\"manifests\":[],\"\xff\":1}",
+        b"{\"manifests\":[],\"x\":\"\xe4\"}",
+        b"{\"manifests\":[],\"x\":\"\xed\xa0\x80\"}",
         b"{\"mediaType\":\"\xc3\x28\",\"manifests\":[]}",
         // Control characters stand in no text.
         b"{\"manifests\":[],\"a\0b\":1}",

@@ -6,13 +6,12 @@
 //! platforms; not inside annotations, labels or any other document. One pass over the bytes does all of it.
 
 use std::borrow::Cow;
-use std::collections::BTreeSet;
 use std::fmt;
 
 use serde::Deserialize;
 use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
-use super::Malformed;
+use super::{Malformed, utf8};
 use crate::media_type::{self, DOCKER_CONFIG, DOCKER_LIST, DOCKER_MANIFEST, Kind, OCI_INDEX, OCI_MANIFEST};
 use crate::reference::excerpt;
 
@@ -189,7 +188,7 @@ fn walk<'a>(
     what: &str,
 ) -> Result<(u32, Facts<'a>), Malformed> {
     let mut facts = Facts::default();
-    let mut deserializer = serde_json::Deserializer::from_slice(bytes);
+    let mut deserializer = serde_json::Deserializer::from_str(utf8(what, bytes)?);
     let keys = Walk { shape: Object(known), most, facts: &mut facts }
         .deserialize(&mut deserializer)
         .and_then(|keys| deserializer.end().map(|()| keys))
@@ -248,11 +247,10 @@ impl<'de> Visitor<'de> for Walk<'_, 'de> {
         let Object(known) = self.shape else { return Err(A::Error::custom("an object where a list is meant")) };
         let Walk { most, facts, .. } = self;
         let mut keys = 0u32;
-        let mut others = BTreeSet::new();
+        let mut others = Vec::new();
         while let Some(Text(key)) = map.next_key()? {
-            let twice = || Err(A::Error::custom(format_args!("the key {:?} twice", excerpt(&key))));
             let shape = match known.iter().enumerate().find(|(_, (name, _))| *name == key) {
-                Some((at, _)) if keys & (1 << at) != 0 => return twice(),
+                Some((at, _)) if keys & (1 << at) != 0 => return Err(twice(&key)),
                 Some((at, (_, shape))) => {
                     keys |= 1 << at;
                     *shape
@@ -261,17 +259,23 @@ impl<'de> Visitor<'de> for Walk<'_, 'de> {
                     if let Some((name, _)) = known.iter().find(|(name, _)| go_takes(&key, name)) {
                         return Err(A::Error::custom(format_args!("the key {key:?}, which must be written {name:?}")));
                     }
-                    if others.contains(&key) {
-                        return twice();
-                    }
-                    others.insert(key);
+                    others.push(key);
                     Any
                 }
             };
             map.next_value_seed(Walk { shape, most, facts: &mut *facts })?;
         }
-        Ok(keys)
+        // There may be a million of them, so they are sorted once rather than looked up one by one.
+        others.sort_unstable();
+        match others.windows(2).find(|pair| pair.first() == pair.last()).and_then(<[_]>::first) {
+            Some(key) => Err(twice(key)),
+            None => Ok(keys),
+        }
     }
+}
+
+fn twice<E: Error>(key: &str) -> E {
+    E::custom(format_args!("the key {:?} twice", excerpt(key)))
 }
 
 /// Whether Go's `encoding/json` reads `key` as `name`: case counts for nothing, and the long s and the Kelvin sign are

@@ -42,6 +42,17 @@ impl fmt::Display for Malformed {
 
 impl std::error::Error for Malformed {}
 
+/// The text of a document. JSON is UTF-8 (RFC 8259, 8.1); Go reads anything else with replacements, that is, other keys and
+/// values than were signed. To look once here is faster than at each text while reading, too.
+fn utf8<'a>(what: &str, bytes: &'a [u8]) -> Result<&'a str, Malformed> {
+    std::str::from_utf8(bytes).map_err(|error| Malformed::new(format!("no readable {what}: {error}")))
+}
+
+/// Reads a view.
+fn read<'de, T: Deserialize<'de>>(what: &str, bytes: &'de [u8]) -> Result<T, Malformed> {
+    serde_json::from_str(utf8(what, bytes)?).map_err(|error| Malformed::json(what, &error))
+}
+
 /// A text, borrowed where the source allows.
 pub(crate) fn text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Cow<'de, str>, D::Error> {
     struct Visitor;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Deserializer, Serialize};
 
-use super::{Malformed, absent, media_type_of, text};
+use super::{Malformed, absent, media_type_of, read, text};
 use crate::attestation;
 use crate::digest::Digest;
 use crate::media_type::{self, Kind};
@@ -121,7 +121,7 @@ impl Index {
     /// # Errors
     /// What is no JSON or no index. Ambiguity is [`check`](super::check())'s business, which the host does before it hands a document over.
     pub fn parse(bytes: &[u8]) -> Result<Self, Malformed> {
-        serde_json::from_slice(bytes).map_err(|error| Malformed::json("index", &error))
+        read("index", bytes)
     }
 }
 
@@ -154,7 +154,7 @@ impl Manifest {
     /// # Errors
     /// What is no JSON or no manifest.
     pub fn parse(bytes: &[u8]) -> Result<Self, Malformed> {
-        serde_json::from_slice(bytes).map_err(|error| Malformed::json("manifest", &error))
+        read("manifest", bytes)
     }
 
     /// Whether this is an image that can be run, by its config's media type.
@@ -239,7 +239,7 @@ impl Config {
     /// # Errors
     /// What is no JSON or no image config.
     pub fn parse(bytes: &[u8]) -> Result<Self, Malformed> {
-        serde_json::from_slice(bytes).map_err(|error| Malformed::json("image config", &error))
+        read("image config", bytes)
     }
 }
 
