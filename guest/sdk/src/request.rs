@@ -27,6 +27,7 @@ impl Request {
     /// An argument that was not declared, a value that is not of its kind, one too many, one missing.
     pub fn parse(info: Info, arguments: Vec<(String, String)>) -> Result<Self, Failure> {
         let Info { name, parameters, formats, .. } = info;
+        let formats = if formats.is_empty() { &["text"] } else { formats };
         let mut request = Request {
             parameters,
             values: Vec::with_capacity(arguments.len()),

@@ -45,7 +45,7 @@ impl<'a> Entries<'a> {
     /// An entry that is no descriptor.
     pub fn get(&self, position: usize) -> Result<Option<Descriptor>, Malformed> {
         let Some(entry) = self.manifests.get(position) else { return Ok(None) };
-        serde_json::from_str(entry.get()).map(Some).map_err(|error| Malformed::json("index", &error))
+        serde_json::from_slice(entry.get().as_bytes()).map(Some).map_err(|error| Malformed::json("index", &error))
     }
 }
 
