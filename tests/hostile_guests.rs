@@ -138,7 +138,7 @@ fn text(answer: Answer) -> String {
 }
 
 fn small() -> Limits {
-    Limits { guest_cpu: Duration::from_millis(200), guest_memory: 32 << 20, ..Limits::default() }
+    Limits { guest_memory: 32 << 20, ..Limits::default() }
 }
 
 /// Every test fails rather than hangs.
@@ -149,10 +149,8 @@ async fn soon<T>(work: impl Future<Output = T>) -> T {
 #[tokio::test]
 async fn limits_end_a_run_and_nothing_else() {
     for pooling in [false, true] {
-        let limits = Limits { guest_cpu: Duration::from_secs(2), ..small() };
-        let world = World::with(limits, Duration::ZERO, pooling).await;
+        let world = World::with(small(), Duration::ZERO, pooling).await;
         for (action, with, message) in [
-            ("loop", "", "the frontend was stopped: it computed for longer than the 2 s that it may"),
             ("allocate", "", "the frontend was stopped: it needs more than the 32 MiB of memory that it may have"),
             ("recurse", "", "the frontend was stopped: it recursed deeper than its stack of 512 KiB"),
             ("call", "1000000", "the frontend was stopped: it made more than the 100000 calls to the host that it may"),
@@ -164,6 +162,9 @@ async fn limits_end_a_run_and_nothing_else() {
         ] {
             soon(world.ends(action, with, 3, message)).await;
         }
+        let world = World::with(Limits { guest_cpu: Duration::from_secs(1), ..small() }, Duration::ZERO, pooling).await;
+        soon(world.ends("loop", "", 3, "the frontend was stopped: it computed for longer than the 1 s that it may"))
+            .await;
     }
 }
 
@@ -352,24 +353,23 @@ async fn text_from_a_guest_does_not_steer_the_terminal() {
 
 #[tokio::test]
 async fn a_slow_registry_does_not_eat_the_budget() {
-    let limits = Limits { guest_cpu: Duration::from_millis(100), ..small() };
-    let world = World::new(limits, Duration::from_millis(150)).await;
+    // Enough for a busy machine, and less than the registry takes.
+    let budget = Duration::from_secs(1);
+    let world = World::new(Limits { guest_cpu: budget, ..small() }, Duration::from_millis(400)).await;
     let names = "r.example/a:1 r.example/a:2 r.example/a:3";
     let answer = world.granted("*", "wait", names).await.unwrap();
-    assert!(answer.stats.elapsed >= Duration::from_millis(450), "{:?}", answer.stats);
-    assert!(answer.stats.cpu < Duration::from_millis(100), "{:?}", answer.stats);
+    assert!(answer.stats.elapsed > budget && answer.stats.cpu < budget, "{:?}", answer.stats);
     assert_eq!(text(answer), "waited");
     // What it computes afterwards still counts.
     world.serves().await;
-    soon(world.ends("loop", "", 3, "the frontend was stopped: it computed for longer than the 100 ms that it may"))
-        .await;
+    soon(world.ends("loop", "", 3, "the frontend was stopped: it computed for longer than the 1 s that it may")).await;
 }
 
 #[tokio::test]
 async fn the_wall_clock_counts_waiting_too() {
-    let limits = Limits { wall_clock: Some(Duration::from_millis(200)), guest_cpu: Duration::from_secs(60), ..small() };
+    let limits = Limits { wall_clock: Some(Duration::from_secs(2)), guest_cpu: Duration::from_secs(60), ..small() };
     let world = World::new(limits, Duration::from_secs(3600)).await;
-    let message = "hostile 0.6.6: the frontend was stopped: it did not answer within the 200 ms that a run may take";
+    let message = "hostile 0.6.6: the frontend was stopped: it did not answer within the 2 s that a run may take";
     for (action, with) in [("wait", "r.example/a"), ("loop", "")] {
         let error = soon(world.granted("*", action, with)).await.unwrap_err();
         assert_eq!((error.to_string().as_str(), error.status()), (message, 3));
@@ -380,12 +380,12 @@ async fn the_wall_clock_counts_waiting_too() {
 
 #[tokio::test]
 async fn side_by_side_and_once() {
-    let world = World::new(small(), Duration::from_millis(300)).await;
+    let world = World::new(small(), Duration::from_millis(500)).await;
     let started = Instant::now();
     let names: Vec<String> = (0..16).map(|tag| format!("r.example/a:{}", tag % 8)).collect();
     let answer = world.granted("*", "resolve-all", &names.join(" ")).await.unwrap();
     assert_eq!(text(answer).split(' ').count(), 16);
-    assert!(started.elapsed() < Duration::from_millis(900), "{:?}", started.elapsed());
+    assert!(started.elapsed() < Duration::from_secs(2), "one after the other: {:?}", started.elapsed());
     assert_eq!(world.asked.load(Ordering::SeqCst), 8);
 }
 
@@ -414,6 +414,14 @@ async fn a_full_pool_makes_runs_wait() {
     for run in runs {
         assert_eq!(soon(run).await.unwrap().unwrap(), blob().digest.to_string());
     }
+}
+
+/// The thread that beats sleeps while nothing runs.
+#[tokio::test]
+async fn the_heart_beats_again_after_it_slept() {
+    let world = World::new(Limits { guest_cpu: Duration::from_secs(1), ..small() }, Duration::ZERO).await;
+    tokio::time::sleep(Duration::from_millis(1_500)).await;
+    soon(world.ends("loop", "", 3, "the frontend was stopped: it computed for longer than the 1 s that it may")).await;
 }
 
 #[tokio::test]
@@ -479,6 +487,18 @@ async fn what_is_no_frontend_is_refused_with_its_own_message() {
         ("module", (component("(module)"), "the component is a core WebAssembly module; a component is wanted")),
         ("large", (vec![0; (1 << 20) + 1], "the component is larger than the 1 MiB that a component may have")),
         ("truncated", (b"\0asm\x0d\0\x01\0\x07".to_vec(), "the component is a component that cannot be used")),
+        (
+            "imports a forged name",
+            (
+                // As a validator would refuse it, but nothing is validated before names are looked at.
+                String::from_utf8_lossy(&component(&format!(
+                    r#"(component (import "evil:host/rooot" (instance)) {frontend})"#
+                )))
+                .replace("rooot", "\u{1b}[2Jx")
+                .into_bytes(),
+                "the component imports evil:host/\\u{1b}[2Jx, which no host gives",
+            ),
+        ),
         ("exports nothing", (component("(component)"), "exports no `portolan:oci/frontend`, so it is no frontend")),
         (
             "exports something else",

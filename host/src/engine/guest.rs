@@ -39,9 +39,9 @@ impl Guest {
         }
         let place = host.place().await;
         let limits = limits.unwrap_or_else(|| host.limits());
-        let wall_clock = wall_clock.unwrap_or(match frontend.loaded.bundled {
-            Some(_) => None,
-            None => limits.wall_clock,
+        let wall_clock = wall_clock.unwrap_or(match frontend.loaded.foreign() {
+            false => None,
+            true => limits.wall_clock,
         });
         // What a guest hands over is copied before anyone can look at it, so this bounds the copy; what one call may carry
         // is checked in the session.
@@ -155,7 +155,7 @@ impl Guest {
 
     /// Name and version of a foreign frontend, as far as they are known.
     pub(super) fn name(&self) -> Option<String> {
-        if self.loaded.bundled.is_some() {
+        if !self.loaded.foreign() {
             return None;
         }
         match self.loaded.info.get() {

@@ -29,13 +29,19 @@ pub struct Frontend {
 pub(super) struct Loaded {
     /// What to call it until it has told its name.
     pub(super) label: String,
-    /// `None` where somebody else wrote it.
-    pub(super) bundled: Option<Bundled>,
+    key: Key,
     pub(super) pre: InstancePre<Session>,
     pub(super) frontend: frontend::GuestIndices,
     pub(super) resolver: Option<image_resolver::GuestIndices>,
     pub(super) info: OnceLock<Arc<Info>>,
-    digest: OnceLock<Digest>,
+}
+
+/// What tells one component from another.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(super) enum Key {
+    Bundled(Bundled),
+    /// By its digest.
+    Foreign(Digest),
 }
 
 impl std::fmt::Debug for Frontend {
@@ -47,8 +53,10 @@ impl std::fmt::Debug for Frontend {
 impl Frontend {
     /// The digest of the component as it was given, without the strategy.
     pub fn digest(&self) -> Digest {
-        let bytes = || self.loaded.bundled.map_or(&[][..], Bundled::bytes);
-        self.loaded.digest.get_or_init(|| Digest::sha256(bytes())).clone()
+        match &self.loaded.key {
+            Key::Bundled(bundled) => Digest::sha256(bundled.bytes()),
+            Key::Foreign(digest) => digest.clone(),
+        }
     }
 
     /// What it can ask the host for, with its strategy: the interfaces that it imports.
@@ -63,18 +71,20 @@ impl Frontend {
     }
 }
 
-/// What is to be loaded.
-pub(super) struct Given {
-    pub(super) label: String,
-    pub(super) bundled: Option<Bundled>,
-    pub(super) digest: Option<Digest>,
-    pub(super) bytes: Vec<u8>,
-}
+impl Loaded {
+    /// Whether somebody else wrote it.
+    pub(super) fn foreign(&self) -> bool {
+        matches!(self.key, Key::Foreign(_))
+    }
 
-impl Given {
-    /// Checks it, composes it, compiles it: work for a thread that may be busy for a while.
-    pub(super) fn load(self, linker: &Linker<Session>, strategy: &[u8]) -> Result<Loaded, LoadError> {
-        let Given { label, bundled, digest, bytes } = self;
+    /// Checks `bytes`, composes and compiles them.
+    pub(super) fn new(
+        key: Key,
+        label: String,
+        bytes: Vec<u8>,
+        linker: &Linker<Session>,
+        strategy: &[u8],
+    ) -> Result<Self, LoadError> {
         let invalid = |reason: String| LoadError::Invalid { component: label.clone(), reason };
         let shape = Shape::of(&bytes).map_err(&invalid)?;
         shape.check(&label, "frontend", FRONTEND)?;
@@ -93,9 +103,8 @@ impl Given {
                 false => None,
             },
             pre,
-            bundled,
             info: OnceLock::new(),
-            digest: digest.map(OnceLock::from).unwrap_or_default(),
+            key,
             label,
         })
     }

@@ -51,7 +51,7 @@ use crate::bindings::{blobs, discovery, fetcher, host, pusher, resolver, types};
 use crate::limits::Limits;
 use crate::session::Session;
 use crate::source::Registries;
-use load::{Given, Loaded, STRATEGY};
+use load::{Key, Loaded, STRATEGY};
 use shape::Shape;
 use ticker::{Running, Ticker};
 
@@ -71,10 +71,24 @@ struct Inner {
     loaded: Mutex<HashMap<Key, Arc<Loaded>>>,
 }
 
-#[derive(Clone, PartialEq, Eq, Hash)]
-enum Key {
+/// Frontends in memory, above which those that nobody holds are let go.
+const LOADED: usize = 64;
+
+/// A [`Component`] to take to another thread.
+enum Given {
     Bundled(Bundled),
-    Foreign(Digest),
+    File(PathBuf),
+    Bytes(Vec<u8>),
+}
+
+impl Given {
+    fn component(&self) -> Component<'_> {
+        match self {
+            Given::Bundled(bundled) => Component::Bundled(*bundled),
+            Given::File(path) => Component::File(path),
+            Given::Bytes(bytes) => Component::Bytes(bytes),
+        }
+    }
 }
 
 /// Makes a [`Host`].
@@ -192,35 +206,46 @@ impl Host {
     /// Outside of a tokio runtime.
     pub async fn load(&self, component: Component<'_>) -> Result<Frontend, LoadError> {
         let label = component.label();
-        let (key, bundled, bytes) = match component {
-            Component::Bundled(bundled) => (Key::Bundled(bundled), Some(bundled), None),
-            _ => {
-                let bytes = component.read(&self.0.limits)?;
-                (Key::Foreign(Digest::sha256(&bytes)), None, Some(bytes))
-            }
-        };
-        let found = self.0.loaded.lock().unwrap_or_else(PoisonError::into_inner).get(&key).cloned();
-        if let Some(loaded) = found {
-            return Ok(Frontend { host: self.clone(), loaded });
-        }
-        let given = Given {
-            label: label.clone(),
-            bundled,
-            digest: match &key {
-                Key::Foreign(digest) => Some(digest.clone()),
-                Key::Bundled(_) => None,
+        let given = match component {
+            Component::Bundled(bundled) => match self.find(&Key::Bundled(bundled)) {
+                Some(frontend) => return Ok(frontend),
+                None => Given::Bundled(bundled),
             },
-            bytes: bytes.unwrap_or_else(|| bundled.map_or_else(Vec::new, |bundled| bundled.bytes().to_vec())),
+            Component::File(path) => Given::File(path.to_owned()),
+            Component::Bytes(bytes) => Given::Bytes(bytes.to_vec()),
         };
-        let inner = Arc::clone(&self.0);
-        let work = tokio::task::spawn_blocking(move || given.load(&inner.linker, &inner.strategy));
+        let host = self.clone();
+        let work = tokio::task::spawn_blocking(move || host.load_now(&given));
         // A panic in there is a fault in a parser, met by a malformed component.
-        let loaded = work.await.unwrap_or_else(|error| {
+        work.await.unwrap_or_else(|error| {
             Err(LoadError::Invalid { component: label, reason: format!("reading it failed: {error}") })
-        })?;
-        let loaded = Arc::new(loaded);
-        self.0.loaded.lock().unwrap_or_else(PoisonError::into_inner).insert(key, Arc::clone(&loaded));
+        })
+    }
+
+    /// Work for a thread that may be busy for a while.
+    fn load_now(&self, given: &Given) -> Result<Frontend, LoadError> {
+        let component = given.component();
+        let bytes = component.read(&self.0.limits)?;
+        let key = match given {
+            Given::Bundled(bundled) => Key::Bundled(*bundled),
+            Given::File(_) | Given::Bytes(_) => Key::Foreign(Digest::sha256(&bytes)),
+        };
+        if let Some(frontend) = self.find(&key) {
+            return Ok(frontend);
+        }
+        let loaded = Arc::new(Loaded::new(key.clone(), component.label(), bytes, &self.0.linker, &self.0.strategy)?);
+        let mut all = self.0.loaded.lock().unwrap_or_else(PoisonError::into_inner);
+        // Whoever loads ever new ones keeps those that are still of use to somebody, and the others are loaded anew.
+        if all.len() >= LOADED {
+            all.retain(|_, loaded| Arc::strong_count(loaded) > 1);
+        }
+        all.insert(key, Arc::clone(&loaded));
         Ok(Frontend { host: self.clone(), loaded })
+    }
+
+    fn find(&self, key: &Key) -> Option<Frontend> {
+        let all = self.0.loaded.lock().unwrap_or_else(PoisonError::into_inner);
+        all.get(key).map(|loaded| Frontend { host: self.clone(), loaded: Arc::clone(loaded) })
     }
 
     fn is(&self, other: &Host) -> bool {

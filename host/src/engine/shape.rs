@@ -5,11 +5,17 @@ use wasmparser::{Parser, Payload};
 
 use super::LoadError;
 use super::load::CONTRACT;
+use crate::text;
 
 /// The interfaces of the contract that may be imported; `types` holds no function.
 const INTERFACES: [&str; 8] = ["types", "host", "resolver", "fetcher", "blobs", "discovery", "pusher", "strategy"];
 /// WASI 0.2, which is linked and denied.
 const WASI: [&str; 7] = ["cli", "clocks", "filesystem", "http", "io", "random", "sockets"];
+
+/// As much of a name as is looked at: more than the longest of ours.
+const NAME: usize = 128;
+/// As many as a message lists.
+const LISTED: usize = 8;
 
 pub(super) struct Shape {
     imports: Vec<String>,
@@ -26,12 +32,12 @@ impl Shape {
                 Payload::End(_) => depth = depth.saturating_sub(1),
                 Payload::ComponentImportSection(section) if depth == 0 => {
                     for import in section {
-                        shape.imports.push(import.map_err(|error| error.to_string())?.name.name.to_owned());
+                        shape.imports.push(name(import.map_err(|error| error.to_string())?.name.name));
                     }
                 }
                 Payload::ComponentExportSection(section) if depth == 0 => {
                     for export in section {
-                        shape.exports.push(export.map_err(|error| error.to_string())?.name.name.to_owned());
+                        shape.exports.push(name(export.map_err(|error| error.to_string())?.name.name));
                     }
                 }
                 _ => {}
@@ -58,10 +64,11 @@ impl Shape {
         interface: &'static str,
     ) -> Result<(), LoadError> {
         if !self.exports(interface) {
-            let (component, exports) = (component.to_owned(), self.exports.clone());
+            let exports = self.exports.iter().take(LISTED).cloned().collect();
+            let component = component.to_owned();
             return Err(LoadError::NoExport { component, wanted, interface, exports });
         }
-        let unknown: Vec<String> = self.imports.iter().filter(|name| !known(name)).cloned().collect();
+        let unknown: Vec<String> = self.imports.iter().filter(|name| !known(name)).take(LISTED).cloned().collect();
         if !unknown.is_empty() {
             return Err(LoadError::UnknownImports { component: component.to_owned(), imports: unknown });
         }
@@ -94,6 +101,11 @@ impl Shape {
         let ours = self.imports.iter().chain(&self.exports).filter(|name| name.starts_with("portolan:oci/"));
         ours.map(|name| split(name).1)
     }
+}
+
+/// Nobody has checked yet what is in a name, and it may end up in a message.
+fn name(text: &str) -> String {
+    text::line(text::at_most(text, NAME)).into_owned()
 }
 
 fn known(import: &str) -> bool {

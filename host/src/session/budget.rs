@@ -205,6 +205,20 @@ impl wasmtime::ResourceLimiter for Memory {
     fn table_grow_failed(&mut self, _: wasmtime::Error) -> wasmtime::Result<()> {
         self.undo()
     }
+
+    // Empty ones cost as well, if only address space. Guests made from scripting languages have a few dozen.
+
+    fn instances(&self) -> usize {
+        1_000
+    }
+
+    fn tables(&self) -> usize {
+        1_000
+    }
+
+    fn memories(&self) -> usize {
+        32
+    }
 }
 
 /// `4 MiB`, `64 KiB`, `7 bytes`.
