@@ -3,8 +3,9 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
 use portolan_oci::Mode::{CompatBuild, CompatImagetools, Exact, Strict};
+use portolan_oci::document::{Entries, Outline};
 use portolan_oci::media_type::{DOCKER_CONFIG, DOCKER_LIST, DOCKER_MANIFEST, OCI_CONFIG, OCI_INDEX, OCI_MANIFEST};
-use portolan_oci::platform::{order, select};
+use portolan_oci::platform::{order, select, select_in};
 use portolan_oci::{Descriptor, Digest, Index, Mode, Platform, attestation};
 
 /// Entries, what is wanted, and the positions that are chosen in two modes.
@@ -36,8 +37,13 @@ fn of(texts: &[&str]) -> Index {
     index(texts.iter().map(|text| entry(text)).collect())
 }
 
+/// By the whole index, and by an outline of it.
 fn chosen(index: &Index, wanted: &str, mode: Mode) -> Vec<usize> {
-    select(index, &platform(wanted), &machine(), mode)
+    let positions = select(index, &platform(wanted), &machine(), mode);
+    let text = serde_json::json!({ "manifests": index.manifests }).to_string();
+    let outline = Outline::parse(text.as_bytes()).unwrap();
+    assert_eq!(select_in(&outline, &platform(wanted), &machine(), mode), positions);
+    positions
 }
 
 #[test]
@@ -229,6 +235,30 @@ fn an_absent_operating_system_is_the_machines() {
     assert_eq!(chosen(&index, "linux/amd64", Strict), [0]);
     assert!(select(&index, &platform("linux/amd64"), &platform("windows/amd64"), Strict).is_empty());
     assert_eq!(select(&index, &platform("windows/amd64"), &platform("windows/amd64"), Strict), [0]);
+}
+
+/// What a choice does not look at may be anything: only what was chosen is read, and then it must be right.
+#[test]
+fn an_outline_reads_what_a_choice_needs() {
+    let entry = |rest: &str| {
+        format!(r#"{{"mediaType":"{OCI_MANIFEST}","platform":{{"os":"linux","architecture":"amd64"}}{rest}}}"#)
+    };
+    let digest = Digest::sha256(b"");
+    let right = format!(r#","digest":"{digest}","size":7,"annotations":null"#);
+    let wrong = r#","digest":"none","size":-1,"annotations":{"a":{"b":[]}},"urls":7"#;
+    let index = format!(r#"{{"manifests":[{},{}]}}"#, entry(wrong), entry(&right));
+    let outline = Outline::parse(index.as_bytes()).unwrap();
+    assert_eq!(select_in(&outline, &machine(), &machine(), Strict), [0, 1]);
+    let entries = Entries::parse(index.as_bytes()).unwrap();
+    assert_eq!((entries.len(), entries.is_empty()), (2, false));
+    assert!(entries.get(0).is_err());
+    assert_eq!(entries.get(1).unwrap().unwrap().size, 7);
+    assert_eq!(entries.get(2).unwrap(), None);
+    assert!(Entries::parse(br#"{"manifests":null}"#).unwrap().is_empty());
+    for broken in [&br#"{}"#[..], b"[]", br#"{"manifests":7}"#, br#"{"manifests":[7]}"#, b"{\"manifests\":[\xff]}", b""]
+    {
+        assert!(Outline::parse(broken).is_err(), "{}", String::from_utf8_lossy(broken));
+    }
 }
 
 #[test]

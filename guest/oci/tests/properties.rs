@@ -3,11 +3,11 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
 use portolan_oci::chain::chain_ids;
-use portolan_oci::document::{check, media_type_of};
+use portolan_oci::document::{Entries, Outline, check, media_type_of};
 use portolan_oci::location::{decode_store, encode_store};
 use portolan_oci::media_type::{self, DOCKER_LIST, DOCKER_MANIFEST, OCI_CONFIG, OCI_INDEX, OCI_MANIFEST};
 use portolan_oci::names::{self, IMAGE_NAME, REF_NAME, SUBJECT, entry_name, match_name};
-use portolan_oci::platform::{Matcher, order, select};
+use portolan_oci::platform::{Matcher, order, select, select_in};
 use portolan_oci::{
     Algorithm, Config, Descriptor, Digest, Document, Index, Location, Manifest, Mode, Platform, Reference, attestation,
 };
@@ -381,6 +381,13 @@ proptest! {
         if !mode.is_compat() {
             prop_assert!(positions.iter().all(|&position| !entries[position].is_attestation()));
         }
+        // An outline leads to the same, and each entry reads alike alone.
+        let text = serde_json::json!({ "manifests": entries }).to_string();
+        let outline = Outline::parse(text.as_bytes()).unwrap();
+        prop_assert_eq!(&select_in(&outline, &wanted, &machine, mode), &positions);
+        let each = Entries::parse(text.as_bytes()).unwrap();
+        let each: Vec<Descriptor> = (0..each.len()).map(|position| each.get(position).unwrap().unwrap()).collect();
+        prop_assert_eq!(&each, &entries);
         // Nothing that fits is missed.
         let fits = |entry: &&Descriptor| entry.platform.as_ref().is_none_or(|platform| matcher.rank(platform).is_some());
         if mode.is_compat() {
@@ -446,6 +453,7 @@ proptest! {
 // ---- documents
 
 fn read_every_way(bytes: &[u8]) {
+    let _ = (Outline::parse(bytes).is_ok(), Entries::parse(bytes).is_ok_and(|entries| entries.get(0).is_ok()));
     let _ = (Index::parse(bytes), Manifest::parse(bytes), Config::parse(bytes), check(OCI_CONFIG, bytes, 10));
     for compat in [false, true] {
         let _ = media_type_of(bytes, compat);

@@ -154,6 +154,34 @@ fn tag_and_digest_are_kept_apart() {
 }
 
 #[test]
+fn two_references_may_ask_for_the_same() {
+    #[rustfmt::skip]
+    let rows = [
+        ("alpine",              "docker.io/library/alpine:latest",  true),
+        ("alpine:3.16",         "index.docker.io/alpine:3.16",      true),
+        ("acme/app@DIGEST",     "docker.io/acme/app@DIGEST",        true),
+        // With a digest the tag says nothing.
+        ("alpine:3@DIGEST",     "alpine@DIGEST",                    true),
+        ("alpine:3@DIGEST",     "alpine:4@DIGEST",                  true),
+        ("alpine@DIGEST",       "alpine",                           false),
+        ("alpine:3@DIGEST",     "alpine:3",                         false),
+        ("alpine@DIGEST",       "alpine@sha512:HEXHEX",             false),
+        ("alpine",              "alpine:3.16",                      false),
+        ("alpine",              "acme/alpine",                      false),
+        ("alpine",              "ghcr.io/library/alpine",           false),
+        ("Foo/bar",             "FOO/bar",                          false),
+        ("exa_mple.com/a",      "exa_mple.com/a:latest",            true),
+        ("exa_mple.com/a",      "docker.io/exa_mple.com/a",         false),
+    ];
+    for (left, right, same) in rows {
+        let (left, right) = (Reference::parse(&expand(left)).unwrap(), Reference::parse(&expand(right)).unwrap());
+        assert_eq!(left.means_same(&right), same, "{left} and {right}");
+        assert_eq!(right.means_same(&left), same, "{right} and {left}");
+        assert_eq!(left.resolved() == right.resolved(), same, "{left} and {right}");
+    }
+}
+
+#[test]
 fn components_are_words_joined_by_one_kind_of_separator() {
     let right = [
         "a",

@@ -8,7 +8,7 @@ use serde::de::{IgnoredAny, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
-use super::{Descriptor, Malformed, absent, text};
+use super::{Descriptor, Malformed, absent, read, text};
 use crate::attestation;
 use crate::media_type::{self, Kind};
 use crate::platform::Platform;
@@ -26,7 +26,7 @@ impl<'a> Entries<'a> {
     /// # Errors
     /// What is no JSON or no index.
     pub fn parse(index: &'a [u8]) -> Result<Self, Malformed> {
-        serde_json::from_slice(index).map_err(|error| Malformed::json("index", &error))
+        read("index", index)
     }
 
     /// How many there are.
@@ -62,7 +62,7 @@ impl<'a> Outline<'a> {
     /// # Errors
     /// What is no JSON or no index.
     pub fn parse(index: &'a [u8]) -> Result<Self, Malformed> {
-        serde_json::from_slice(index).map_err(|error| Malformed::json("index", &error))
+        read("index", index)
     }
 }
 
