@@ -241,7 +241,7 @@ fn keys_come_once() {
     }
 }
 
-/// Go reads a key in any case, and takes the long s and the Kelvin sign for letters of another case, too.
+/// Go reads a key in any case, and takes the long s for an S.
 #[test]
 fn keys_come_in_one_case() {
     for (what, document, known) in PLACES {
