@@ -347,6 +347,8 @@ async fn blobs_that_are_not_there() {
         (vec![], format!(": it has no {place}")),
         (vec![Descriptor::of("a/b", b"other")], format!(": it has no {place}")),
         (vec![absent.clone()], format!(": index.json names it, but there is no {place}")),
+        // A large one is not searched: the message is not worth it.
+        (vec![absent.clone(); 3000], format!(": it has no {place}")),
         (
             vec![named("1.4"), named("app:2"), absent.clone()],
             format!(": index.json names it (1.4, docker.io/library/app:2), but there is no {place}"),

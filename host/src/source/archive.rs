@@ -48,9 +48,12 @@ pub struct Archive {
 impl Archive {
     /// Opens the plain tar `file` and reads its headers. `repository` is what runs will call it: `oci-archive://STORE`.
     ///
-    /// # Errors `not-found` where there is no such file; `malformed` where it is no tar, is cut short, could be read in
-    /// two ways, or holds no image layout; `unsupported` where it is compressed; `too-large` where it has more members
-    /// than [`Limits::archive_members`] by default; `forbidden` where we may not read it.
+    /// Blocks: an archive of a million members takes seconds.
+    ///
+    /// # Errors
+    /// `not-found` where there is no such file; `malformed` where it is no tar, is cut short, could be read in two ways,
+    /// or holds no image layout; `unsupported` where it is compressed; `too-large` where it has more members than
+    /// [`Limits::archive_members`] by default; `forbidden` where we may not read it.
     pub fn open(file: &Path, repository: impl Into<String>) -> Result<Self> {
         Self::open_within(file, repository, &Limits::default())
     }

@@ -17,8 +17,8 @@ use super::ByteStream;
 use super::verify::Verifier;
 use crate::error::{Code, Error, Result};
 
-/// Work on up to this many bytes is done at once: that takes some tens of microseconds, and so does waking another thread
-/// and being woken by it.
+/// Work on up to this many bytes is done at once: that takes some tens of microseconds, and so does waking another
+/// thread and being woken by it.
 const AT_ONCE: u64 = 64 << 10;
 /// What a stream reads at a time.
 const PIECE: u64 = 256 << 10;
@@ -59,9 +59,10 @@ impl Blob {
 
     /// At most `length` bytes from `offset`; short only at the end.
     ///
-    /// The memory grows with what is read, never with what was asked for.
+    /// No more memory is taken at once than a piece; beyond that it grows with what is read.
     pub(super) fn read(&self, offset: u64, length: u64) -> io::Result<Vec<u8>> {
-        let mut bytes = Vec::new();
+        let expected = length.min(self.length.saturating_sub(offset)).min(PIECE);
+        let mut bytes = Vec::with_capacity(usize::try_from(expected).unwrap_or_default());
         Reader { blob: self, offset }.take(length).read_to_end(&mut bytes)?;
         Ok(bytes)
     }

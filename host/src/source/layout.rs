@@ -34,9 +34,11 @@ impl Layout {
     /// `oci-layout://STORE`.
     ///
     /// Reads the `oci-layout` file and sees that there is an `index.json`; what that is, is for the one who reads it.
+    /// Blocks for as long as a local file takes.
     ///
-    /// # Errors `not-found` where there is no folder or it has no `index.json`; `malformed` where the `oci-layout` file
-    /// is missing or not of version 1; `forbidden` where we may not look.
+    /// # Errors
+    /// `not-found` where there is no folder or it has no `index.json`; `malformed` where the `oci-layout` file is
+    /// missing or not of version 1; `forbidden` where we may not look.
     pub fn open(dir: &Path, repository: impl Into<String>) -> Result<Self> {
         let subject = dir.display().to_string();
         let fail = |code, detail: String| Error::new(code, OPERATION, subject.as_str(), detail);

@@ -24,6 +24,9 @@ use crate::limits::Limits;
 const VERSION_FILE: u64 = 4 << 10;
 /// Names that a message lists.
 const NAMES_SHOWN: usize = 3;
+/// How large an index.json may be to be searched for a message. A guest can ask for what is not there as often as it
+/// can call, so a message must not cost much.
+const SEARCHED: u64 = 256 << 10;
 
 /// Files under the names of the image layout specification.
 pub(super) trait Files: Send + Sync + 'static {
@@ -147,18 +150,17 @@ impl<F: Files> Source for F {
                 return Err(self.unsupported("resolve a tag in", "a store knows digests; its entries tell the names"));
             }
         };
-        let told = |media_type: String, blob: &Blob| Descriptor::new(media_type, digest.clone(), blob.length());
-        let subject = || verify::content(&shown(self), digest);
-        let verifier = |blob: &Blob| Verifier::new(&shown(self), &told(String::new(), blob));
+        let fail = |code, detail: String| Error::new(code, "resolve", verify::content(&shown(self), digest), detail);
         let blob = find_blob(self, digest).await?;
-        if blob.length() > limits.document {
-            let detail = format!("{} bytes; an index or a manifest has at most {}", blob.length(), limits.document);
-            return Err(Error::new(Code::TooLarge, "resolve", subject(), detail));
+        let mut root = Descriptor::new(String::new(), digest.clone(), blob.length());
+        if root.size > limits.document {
+            let detail = format!("{} bytes; an index or a manifest has at most {}", root.size, limits.document);
+            return Err(fail(Code::TooLarge, detail));
         }
-        let bytes = collect(pieces(blob.clone(), verifier(&blob)?)).await?;
-        let media_type = document::media_type_of(&bytes, false)
-            .map_err(|malformed| Error::new(Code::Malformed, "resolve", subject(), malformed.to_string()))?;
-        Ok(told(media_type, &blob))
+        let bytes = collect(pieces(blob, Verifier::new(&shown(self), &root)?)).await?;
+        root.media_type =
+            document::media_type_of(&bytes, false).map_err(|malformed| fail(Code::Malformed, malformed.to_string()))?;
+        Ok(root)
     }
 
     async fn fetch(&self, descriptor: &Descriptor, limits: &Limits) -> Result<Bytes> {
@@ -240,10 +242,10 @@ async fn find_blob(files: &impl Files, digest: &Digest) -> Result<Blob> {
     }
 }
 
-/// The names under which the entries have a digest, some of them; `None` where no entry has it. For messages: what
-/// cannot be read says nothing.
+/// The names under which the entries have a digest, some of them; `None` where no entry has it. For messages: what is
+/// large, or cannot be read, says nothing.
 async fn entries_of(files: &impl Files, digest: &Digest) -> Option<Vec<String>> {
-    let (descriptor, bytes) = files.entries(&Limits::default()).await.ok()?;
+    let (descriptor, bytes) = files.entries(&Limits { entries: SEARCHED, ..Limits::default() }).await.ok()?;
     let digest = digest.clone();
     let names = move || {
         let entries = Index::parse(&bytes).ok()?.manifests;
