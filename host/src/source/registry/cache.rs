@@ -1,9 +1,9 @@
 //! Documents by digest on disk, and beside each who may see it.
 //!
 //! ```text
-//! FOLDER/documents/sha256/ab/abcd…          the bytes
-//! FOLDER/documents/sha256/ab/abcd….access   REPOSITORY IDENTITY, a line for each way it was got
-//! FOLDER/salt                               what identities are hashed with
+//! FOLDER/sha256/ab/abcd…          the bytes
+//! FOLDER/sha256/ab/abcd….access   REPOSITORY IDENTITY, a line for each way it was got
+//! FOLDER/salt                     what identities are hashed with
 //! ```
 //!
 //! A digest is no secret, so knowing one opens nothing: a document is handed to a run only if the same repository once
@@ -90,7 +90,7 @@ impl Cache {
         // A digest that was not made by our parser is not made a path either.
         let digest = Digest::parse(digest.as_str()).ok()?;
         let algorithm = digest.algorithm()?.as_str();
-        Some(self.folder.join("documents").join(algorithm).join(digest.hex().get(..2)?).join(digest.hex()))
+        Some(self.folder.join(algorithm).join(digest.hex().get(..2)?).join(digest.hex()))
     }
 }
 
