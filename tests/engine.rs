@@ -236,3 +236,41 @@ async fn runs_go_side_by_side() {
     assert!(answers.iter().skip(1).step_by(2).all(|answer| *answer == answers[1]));
     assert!(answers[0].starts_with("sha256:"), "{}", answers[0]);
 }
+
+/// As deep as a statement may nest, its reader fits a guest's stack; deeper is a failure, and no trap.
+#[tokio::test]
+async fn a_deep_statement_does_not_end_the_guest() {
+    let host = host();
+    let inspect = host.load(Component::Bundled(Bundled::Inspect)).await.unwrap();
+    for (depth, answered) in [(500, true), (100_000, false)] {
+        let store = Memory::new("oci-layout://deep");
+        let put = |media_type: &str, document: String| store.insert(media_type, document.into_bytes());
+        let manifest = |config: &Descriptor, layers: String| {
+            let config = serde_json::to_string(config).unwrap();
+            put(media_type::OCI_MANIFEST, format!(r#"{{"schemaVersion":2,"config":{config},"layers":[{layers}]}}"#))
+        };
+        let config = put(media_type::OCI_CONFIG, r#"{"os":"linux","architecture":"amd64"}"#.to_owned());
+        let image = manifest(&config, String::new());
+        let deep = r#"{"a":["#.repeat(depth / 2) + &"]}".repeat(depth / 2);
+        let mut statement = put(media_type::IN_TOTO, format!(r#"{{"predicate":{deep}}}"#));
+        let provenance = "https://slsa.dev/provenance/v1";
+        statement.annotations.insert("in-toto.io/predicate-type".to_owned(), provenance.to_owned());
+        let mut attestation = manifest(&config, serde_json::to_string(&statement).unwrap());
+        for (key, value) in [("type", "attestation-manifest"), ("digest", image.digest.as_str())] {
+            attestation.annotations.insert(format!("vnd.docker.reference.{key}"), value.to_owned());
+        }
+        let entries = serde_json::to_string(&[image, attestation]).unwrap();
+        let index = put(media_type::OCI_INDEX, format!(r#"{{"schemaVersion":2,"manifests":{entries}}}"#));
+        store.tag("1", &index);
+        let store: Arc<dyn Source> = Arc::new(store);
+        for format in ["imagetools", "json"] {
+            let run = Run::new(&inspect).store("deep", Arc::clone(&store)).argument("ref", "oci-layout://deep:1");
+            let answer = host.run(run.argument("provenance", "true").argument("format", format)).await;
+            match answer {
+                Ok(_) => assert!(answered, "{depth}, {format}"),
+                Err(RunError::Failed { failure, .. }) => assert!(!answered, "{depth}, {format}: {failure:?}"),
+                Err(other) => panic!("{depth}, {format}: {other}"),
+            }
+        }
+    }
+}
