@@ -2,7 +2,7 @@
 # The main job, on an image that BuildKit made: four platforms, annotations, provenance.
 set -euo pipefail
 
-portolan=$1
+portolan=$(realpath "$1")
 cd "$(dirname "$0")/fixtures/layouts"
 
 show() {

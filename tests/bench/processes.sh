@@ -3,7 +3,7 @@
 # machine does falls on both. Medians. Programs that are not on the PATH are left out, and said so.
 set -euo pipefail
 
-portolan=$1
+portolan=$(realpath "$1")
 here=$(cd "$(dirname "$0")/.." && pwd)
 command -v hyperfine >/dev/null || {
     echo "portolan: hyperfine is missing; it times the programs." >&2

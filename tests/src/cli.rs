@@ -1,6 +1,8 @@
 //! The command line under test: what was typed, what came back.
 
 use std::ffi::OsStr;
+use std::fs;
+use std::os::unix::fs::symlink;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
@@ -30,12 +32,9 @@ pub struct Printed {
 impl Cli {
     /// `program` is the test's `env!("CARGO_BIN_EXE_portolan")`.
     pub fn new(program: &str, folder: impl AsRef<Path>) -> Self {
-        Cli {
-            program: program.into(),
-            folder: folder.as_ref().into(),
-            home: tempfile::tempdir().expect("a folder for the home"),
-            variables: Vec::new(),
-        }
+        let home = tempfile::tempdir().expect("a folder for the home");
+        share_compiled_code(program, home.path()).expect("a folder for compiled code");
+        Cli { program: program.into(), folder: folder.as_ref().into(), home, variables: Vec::new() }
     }
 
     /// The home folder.
@@ -78,6 +77,16 @@ impl Cli {
         assert_eq!(printed.out, "", "portolan {line}");
         printed.err
     }
+}
+
+/// Compiling the bundled frontends takes seconds without optimisation, so all tests share what was compiled, in a folder
+/// beside the program. Documents and credentials stay apart.
+fn share_compiled_code(program: &str, home: &Path) -> std::io::Result<()> {
+    let shared = Path::new(program).with_file_name("compiled-in-tests");
+    fs::create_dir_all(&shared)?;
+    let cache = home.join(".cache/portolan");
+    fs::create_dir_all(&cache)?;
+    symlink(shared, cache.join("compiled"))
 }
 
 fn printed(output: Output) -> Printed {

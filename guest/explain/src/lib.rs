@@ -16,7 +16,7 @@ impl Frontend for Explain {
         Info {
             name: "explain",
             version: env!("CARGO_PKG_VERSION"),
-            summary: "Says what Portolan makes of a reference or a platform",
+            summary: "Show what Portolan makes of a reference or a platform",
             parameters: vec![
                 Parameter::choice("kind", &["reference", "platform"], "What the text is").positional().required(),
                 Parameter::text("text", "The reference, without a scheme, or the platform").positional().required(),

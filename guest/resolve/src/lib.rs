@@ -25,7 +25,7 @@ impl Frontend for Resolve {
         Info {
             name: "resolve",
             version: env!("CARGO_PKG_VERSION"),
-            summary: "Says what a reference means: its root, and a platform's manifest and config",
+            summary: "Show what a reference means: its root, and a platform's manifest and config",
             parameters: vec![
                 Parameter::pull_reference("ref", "The image").positional().required(),
                 Parameter::text("platform", "The platform whose manifest is meant, such as linux/arm64").short('p'),

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use clap::{Arg, ArgAction, ArgMatches, Command};
 use portolan::source::registry::Registry;
-use portolan::{Bundled, Component, Frontend, Grants, Host, Info, Kind, Run};
+use portolan::{Bundled, Component, Frontend, Grants, Host, Info, Kind, Run, Stats};
 
 use crate::exit::Exit;
 use crate::stores::utf8;
@@ -108,7 +108,7 @@ impl Program<'_> {
         let info = loaded.describe().await?;
         let mut command = frontend::command(&self.path, &info, self.example)?;
         if allowed.is_some() {
-            command = command.arg(allow());
+            command = command.args([allow(), stats()]);
         }
         let matches = match command.try_get_matches_from(words) {
             Ok(matches) => matches,
@@ -132,6 +132,11 @@ impl Program<'_> {
         }
         let answer = host.run(run).await?;
         let status = answer.status;
+        if let Some(before) = allowed
+            && (before.get_flag("stats") || matches.get_flag("stats"))
+        {
+            eprintln!("{}", used(&answer.stats));
+        }
         output::print(answer, matches.get_one::<String>("jq").map(String::as_str)).await?;
         Ok(status)
     }
@@ -186,6 +191,21 @@ fn allow() -> Arg {
         .help("Let the frontend read repositories beyond those named on the command line: pull=ghcr.io/acme/*")
 }
 
+fn stats() -> Arg {
+    Arg::new("stats").long("stats").action(ArgAction::SetTrue).help("Say on stderr what the run used up")
+}
+
+fn used(stats: &Stats) -> String {
+    format!(
+        "stats: {:.1?} from start to answer, {:.1?} of it computing; {} KiB of memory, {} host calls, {} bytes of documents",
+        stats.elapsed,
+        stats.cpu,
+        stats.memory >> 10,
+        stats.host_calls,
+        stats.documents
+    )
+}
+
 fn allowing(grants: Grants, option: &str) -> Result<Grants, Exit> {
     match option.split_once('=') {
         Some(("pull", pattern)) => {
@@ -201,7 +221,7 @@ async fn run_any(words: &[OsString]) -> Result<u8, Exit> {
         .about(RUN)
         .no_binary_name(true)
         .override_usage("portolan run [OPTIONS] FRONTEND [ITS OPTIONS]")
-        .arg(allow())
+        .args([allow(), stats()])
         .arg(frontend_argument())
         .arg(
             Arg::new("rest")

@@ -8,7 +8,7 @@ use portolan_oci::Mode;
 use crate::exit::Exit;
 
 /// Options that every command has; a frontend may not name its parameters like them.
-const OURS: [&str; 9] = ["allow", "compat", "exact", "format", "help", "jq", "mode", "store", "strategy"];
+const OURS: [&str; 10] = ["allow", "compat", "exact", "format", "help", "jq", "mode", "stats", "store", "strategy"];
 const SHORT_HELP: char = 'h';
 
 /// The command line of a frontend, after `path` (`portolan inspect`, `portolan run x.wasm`).
