@@ -32,9 +32,7 @@ test: toolchain servers ## Every test.
 	@cargo test --workspace --locked
 
 bench: toolchain servers ## Ratios against the same logic native, and against crane, skopeo and docker-buildx where they are.
-	@echo "==> cargo build --release (with link-time optimisation, some minutes)"
-	@cargo build --release --locked --package portolan
-	@echo "==> a warm solve against the same logic native"
+	@echo "==> a warm solve against the same logic native (a release build first, some minutes)"
 	@cargo bench --locked --package portolan --bench solve
 	@tests/bench/processes.sh "$(CARGO_TARGET_DIR)/release/portolan"
 

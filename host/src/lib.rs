@@ -1,4 +1,45 @@
 //! WebAssembly plug-ins decide how container images are resolved.
+//!
+//! A [`Host`] does the I/O: registries, image layouts, archives. Frontends, components in a sandbox with nothing but the
+//! contract in `wit/`, do the thinking. The host never picks a platform, matches a name or walks an index; a frontend never
+//! opens a socket, a file or a clock.
+//!
+//! ```no_run
+//! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+//! use portolan::source::registry::Registry;
+//! use portolan::{Host, ImageQuery};
+//!
+//! let host = Host::builder().registry(Registry::builder().build()?).build()?;
+//! let image = host.resolve_image(ImageQuery::new("alpine:3").platform("linux/arm64").with_config()).await?;
+//! println!("{} {}", image.platform, image.manifest.descriptor.digest);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! Any frontend, bundled or foreign, is loaded once and run any number of times, each run with what it is granted and
+//! nothing else:
+//!
+//! ```no_run
+//! # async fn example(host: portolan::Host) -> Result<(), Box<dyn std::error::Error>> {
+//! use std::path::Path;
+//! use std::sync::Arc;
+//!
+//! use portolan::source::layout::Layout;
+//! use portolan::{Bundled, Component, Run};
+//!
+//! let layers = host.load(Component::Bundled(Bundled::Layers)).await?;
+//! let run = Run::new(&layers)
+//!     .argument("ref", "oci-layout://out:app")
+//!     .argument("format", "json")
+//!     .store("out", Arc::new(Layout::open(Path::new("build/out"), "oci-layout://out")?));
+//! let answer = host.run(run).await?;
+//! println!("{:?} after {:?}", answer.body, answer.stats.elapsed);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! In reading order: [`Host`], [`Component`] and [`Frontend`]; [`Run`], [`Grants`] and [`Answer`]; [`ImageQuery`];
+//! [`source`] for where content comes from; [`Limits`] for what bounds it all; [`Error`], [`LoadError`] and [`RunError`].
 
 mod bindings;
 mod engine;

@@ -3,12 +3,14 @@
 //! Thin on purpose. Which platform, which entry, which layer: a frontend's business. Which request, which file: the
 //! library's.
 
+mod about;
 mod arguments;
 mod commands;
 mod exit;
 mod frontend;
 mod output;
 mod query;
+mod setup;
 mod stores;
 
 use std::process::ExitCode;

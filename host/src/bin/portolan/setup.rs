@@ -1,0 +1,80 @@
+//! What every command starts from: the bundled frontends by name, the host with its caches, and how clap is heard.
+
+use std::path::{Path, PathBuf};
+
+use clap::{Arg, ArgMatches};
+use portolan::source::registry::Registry;
+use portolan::{Bundled, Component, Host};
+
+use crate::exit::Exit;
+
+/// The bundled frontends that are commands, each with what it is for and an example.
+pub const FRONTENDS: [(&str, &str, &str); 4] = [
+    ("inspect", "What an image or artifact is", "portolan inspect alpine:3 --platform linux/arm64"),
+    (
+        "resolve",
+        "From a reference to root, manifest and config",
+        "portolan resolve oci-layout://out:app --platform linux/amd64 --digest",
+    ),
+    (
+        "layers",
+        "Layers, diff-ids, chain-ids and sizes",
+        "portolan layers --last --key chain-id --platform linux/amd64 oci-layout://out:app",
+    ),
+    (
+        "explain",
+        "What Portolan makes of a reference or a platform",
+        "portolan explain platform linux/arm/v7 --among linux/arm64,linux/arm/v6",
+    ),
+];
+
+/// What clap has to say: help and the version are answers.
+pub fn said(error: &clap::Error) -> Result<u8, Exit> {
+    match error.print() {
+        Ok(()) => Ok(u8::try_from(error.exit_code()).unwrap_or(2)),
+        Err(error) => Err(Exit::failure(format!("cannot write: {error}"))),
+    }
+}
+
+/// A host with registries, caches and, where one is given, another strategy.
+pub fn host(strategy: Option<&Path>) -> Result<Host, Exit> {
+    let cache = cache_folder();
+    let registry = Registry::builder().cache_dir(cache.as_ref().map(|cache| cache.join("documents"))).build()?;
+    let mut builder = Host::builder().registry(registry);
+    if let Some(cache) = cache {
+        builder = builder.cache_dir(cache.join("compiled"));
+    }
+    if let Some(strategy) = strategy {
+        builder = builder.strategy(Component::File(strategy));
+    }
+    Ok(builder.build()?)
+}
+
+/// `$XDG_CACHE_HOME/portolan`, else `~/.cache/portolan`.
+fn cache_folder() -> Option<PathBuf> {
+    let folder = |name: &str| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
+    folder("XDG_CACHE_HOME")
+        .or_else(|| folder("HOME").map(|home| home.join(".cache")))
+        .map(|cache| cache.join("portolan"))
+}
+
+/// The argument that names a frontend.
+pub fn frontend_argument() -> Arg {
+    Arg::new("frontend").value_name("FRONTEND").required(true).help("A bundled name, or a component's file")
+}
+
+/// What it names.
+pub fn named(matches: &ArgMatches) -> &str {
+    matches.get_one::<String>("frontend").map_or("", String::as_str)
+}
+
+/// The component that a name or a path means.
+pub fn component(name: &str) -> Result<Component<'_>, Exit> {
+    if let Some(bundled) = Bundled::named(name).filter(|_| FRONTENDS.iter().any(|(command, ..)| *command == name)) {
+        return Ok(Component::Bundled(bundled));
+    }
+    if name.contains("://") {
+        return Err(Exit::usage(format!("{name:?} is neither a bundled frontend nor a file")));
+    }
+    Ok(Component::File(Path::new(name)))
+}
