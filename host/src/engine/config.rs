@@ -1,13 +1,8 @@
-//! wasmtime's settings: what guests may use, how instances are allocated, where compiled code is kept.
+//! wasmtime's settings: what guests may use, and how instances are allocated.
 
-use std::fs::{self, DirBuilder};
 use std::num::NonZeroUsize;
-use std::path::{Path, PathBuf};
 
-use wasmtime::{
-    Cache, CacheConfig, Config, Enabled, Engine, InstanceAllocationStrategy, PoolingAllocationConfig,
-    WasmBacktraceDetails,
-};
+use wasmtime::{Config, Enabled, Engine, InstanceAllocationStrategy, PoolingAllocationConfig, WasmBacktraceDetails};
 
 use super::LoadError;
 use crate::limits::Limits;
@@ -25,7 +20,7 @@ const PER_COMPONENT: u32 = 24;
 /// tell which pages were written to, only those are cleared.
 const RESIDENT: usize = 1 << 20;
 
-pub(super) fn engine(limits: &Limits, pooling: bool, cache_dir: Option<&Path>) -> Result<Engine, LoadError> {
+pub(super) fn engine(limits: &Limits, pooling: bool) -> Result<Engine, LoadError> {
     let mut config = Config::new();
     // Everything that no guest of ours needs is attack surface. Threads, GC and stack switching are not even compiled in.
     config.wasm_component_model(true);
@@ -42,16 +37,6 @@ pub(super) fn engine(limits: &Limits, pooling: bool, cache_dir: Option<&Path>) -
     config.wasm_backtrace_max_frames(NonZeroUsize::new(1));
     if pooling {
         config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool(limits)));
-    }
-    match cache_dir.map(private) {
-        None => {}
-        Some(Ok(directory)) => {
-            let mut cache = CacheConfig::new();
-            cache.with_directory(directory);
-            config.cache(Some(Cache::new(cache).map_err(fault)?));
-        }
-        // Compiled code is code: where others can write to it, it is compiled again each time.
-        Some(Err(reason)) => tracing::warn!("compiled code is not kept: {reason}"),
     }
     Engine::new(&config).map_err(fault)
 }
@@ -80,57 +65,6 @@ fn pool(limits: &Limits) -> PoolingAllocationConfig {
     pool
 }
 
-/// The folder for compiled code, which nobody but us may write to.
-fn private(cache_dir: &Path) -> Result<PathBuf, String> {
-    let folder = std::path::absolute(cache_dir.join("compiled")).map_err(|error| error.to_string())?;
-    let fail = |error: std::io::Error| format!("{}: {error}", folder.display());
-    fs::create_dir_all(cache_dir).map_err(fail)?;
-    let mut builder = DirBuilder::new();
-    #[cfg(unix)]
-    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    match builder.create(&folder) {
-        Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => return Err(fail(error)),
-        _ => {}
-    }
-    let found = fs::symlink_metadata(&folder).map_err(fail)?;
-    if !found.is_dir() {
-        return Err(format!("{} is no folder", folder.display()));
-    }
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::MetadataExt as _;
-        let (owner, mode) = (found.uid(), found.mode());
-        if owner != rustix::process::geteuid().as_raw() || mode & 0o077 != 0 {
-            return Err(format!("{} is open to others (mode {:o}, owner {owner})", folder.display(), mode & 0o777));
-        }
-    }
-    Ok(folder)
-}
-
 fn fault(error: wasmtime::Error) -> LoadError {
     LoadError::Engine(format!("{error:#}"))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[cfg(unix)]
-    #[test]
-    fn compiled_code_is_kept_where_only_we_can_write() {
-        use std::os::unix::fs::PermissionsExt as _;
-        let scratch = tempfile::tempdir().unwrap();
-        let folder = private(&scratch.path().join("new")).unwrap();
-        assert_eq!(fs::metadata(&folder).unwrap().permissions().mode() & 0o777, 0o700);
-        assert_eq!(private(&scratch.path().join("new")).unwrap(), folder);
-
-        fs::set_permissions(&folder, fs::Permissions::from_mode(0o770)).unwrap();
-        assert!(private(&scratch.path().join("new")).unwrap_err().contains("open to others"));
-
-        let elsewhere = scratch.path().join("elsewhere");
-        fs::create_dir_all(scratch.path().join("linked")).unwrap();
-        fs::create_dir(&elsewhere).unwrap();
-        std::os::unix::fs::symlink(&elsewhere, scratch.path().join("linked/compiled")).unwrap();
-        assert!(private(&scratch.path().join("linked")).unwrap_err().contains("is no folder"));
-    }
 }

@@ -1,11 +1,14 @@
 //! From a component's bytes to a frontend that is ready to run: what it imports and exports is looked at, the strategy is
 //! plugged in, machine code is made, imports are resolved once.
 
+use std::borrow::Cow;
 use std::sync::{Arc, OnceLock};
 
 use portolan_oci::Digest;
+use wasmtime::Engine;
 use wasmtime::component::{Component as Code, InstancePre, Linker};
 
+use super::compiled::Compiled;
 use super::compose::compose;
 use super::describe::Info;
 use super::shape::Shape;
@@ -30,6 +33,7 @@ pub(super) struct Loaded {
     /// What to call it until it has told its name.
     pub(super) label: String,
     key: Key,
+    digest: Digest,
     pub(super) pre: InstancePre<Session>,
     pub(super) frontend: frontend::GuestIndices,
     pub(super) resolver: Option<image_resolver::GuestIndices>,
@@ -53,10 +57,7 @@ impl std::fmt::Debug for Frontend {
 impl Frontend {
     /// The digest of the component as it was given, without the strategy.
     pub fn digest(&self) -> Digest {
-        match &self.loaded.key {
-            Key::Bundled(bundled) => Digest::sha256(bundled.bytes()),
-            Key::Foreign(digest) => digest.clone(),
-        }
+        self.loaded.digest.clone()
     }
 
     /// What it can ask the host for, with its strategy: the interfaces that it imports.
@@ -77,25 +78,17 @@ impl Loaded {
         matches!(self.key, Key::Foreign(_))
     }
 
-    /// Checks `bytes`, composes and compiles them.
+    /// `code`, which was made of a component of that shape, linked.
     pub(super) fn new(
         key: Key,
         label: String,
-        bytes: Vec<u8>,
+        digest: Digest,
+        code: &Code,
+        shape: &Shape,
         linker: &Linker<Session>,
-        strategy: &[u8],
     ) -> Result<Self, LoadError> {
-        let invalid = |reason: String| LoadError::Invalid { component: label.clone(), reason };
-        let shape = Shape::of(&bytes).map_err(&invalid)?;
-        shape.check(&label, "frontend", FRONTEND)?;
-
-        let composed = match shape.imports(STRATEGY) {
-            true => compose(&bytes, strategy).map_err(|error| shape.skewed(&label, format!("{error:#}")))?,
-            false => bytes,
-        };
-        let code = Code::new(linker.engine(), &composed).map_err(|error| invalid(format!("{error:#}")))?;
-        let pre = prepare(linker, &code).map_err(|error| shape.skewed(&label, format!("{error:#}")))?;
         let skewed = |error: wasmtime::Error| shape.skewed(&label, format!("{error:#}"));
+        let pre = prepare(linker, code).map_err(skewed)?;
         Ok(Loaded {
             frontend: frontend::GuestIndices::new(&pre).map_err(skewed)?,
             resolver: match shape.exports(IMAGE_RESOLVER) {
@@ -104,10 +97,42 @@ impl Loaded {
             },
             pre,
             info: OnceLock::new(),
+            digest,
             key,
             label,
         })
     }
+}
+
+/// The strategy that a host plugs into every frontend.
+pub(super) struct Strategy {
+    pub(super) bytes: Cow<'static, [u8]>,
+    pub(super) digest: Digest,
+}
+
+/// Machine code for a frontend with its strategy: what was kept, else checked, composed and compiled now.
+pub(super) fn code(
+    label: &str,
+    bytes: &[u8],
+    digest: &Digest,
+    strategy: &Strategy,
+    engine: &Engine,
+    compiled: &Compiled,
+) -> Result<Code, LoadError> {
+    let kept = Compiled::key(engine, digest, &strategy.digest);
+    if let Some(code) = compiled.get(engine, &kept) {
+        return Ok(code);
+    }
+    let invalid = |reason: String| LoadError::Invalid { component: label.to_owned(), reason };
+    let shape = Shape::of(bytes).map_err(invalid)?;
+    shape.check(label, "frontend", FRONTEND)?;
+    let composed = match shape.imports(STRATEGY) {
+        true => Cow::Owned(compose(bytes, &strategy.bytes).map_err(|error| shape.skewed(label, format!("{error:#}")))?),
+        false => Cow::Borrowed(bytes),
+    };
+    let code = Code::new(engine, &composed).map_err(|error| invalid(format!("{error:#}")))?;
+    compiled.put(&kept, &code);
+    Ok(code)
 }
 
 /// Resolves the imports; WASI only for those who import it.

@@ -19,6 +19,7 @@
 //! # }
 //! ```
 
+mod compiled;
 mod component;
 mod compose;
 mod config;
@@ -32,6 +33,7 @@ mod shape;
 mod ticker;
 pub(crate) mod wasi;
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -51,7 +53,8 @@ use crate::bindings::{blobs, discovery, fetcher, host, pusher, resolver, types};
 use crate::limits::Limits;
 use crate::session::Session;
 use crate::source::Registries;
-use load::{Key, Loaded, STRATEGY};
+use compiled::Compiled;
+use load::{Key, Loaded, STRATEGY, Strategy, code};
 use shape::Shape;
 use ticker::{Running, Ticker};
 
@@ -65,7 +68,8 @@ struct Inner {
     limits: Arc<Limits>,
     registries: Option<Arc<dyn Registries>>,
     platform: Arc<str>,
-    strategy: Vec<u8>,
+    strategy: Strategy,
+    compiled: Compiled,
     /// Places in the pool, where there is one.
     places: Option<Arc<Semaphore>>,
     loaded: Mutex<HashMap<Key, Arc<Loaded>>>,
@@ -155,15 +159,15 @@ impl HostBuilder {
     /// A strategy that is none; an engine that does not start.
     pub fn build(self) -> Result<Host, LoadError> {
         let strategy = match self.strategy {
-            None => Bundled::Strategy.bytes().to_vec(),
+            None => Cow::Borrowed(Bundled::Strategy.bytes()),
             Some(strategy) => {
                 let strategy = strategy?;
                 let invalid = |reason| LoadError::Invalid { component: self.strategy_label.clone(), reason };
                 Shape::of(&strategy).map_err(invalid)?.check(&self.strategy_label, "strategy", STRATEGY)?;
-                strategy
+                Cow::Owned(strategy)
             }
         };
-        let engine = config::engine(&self.limits, self.pooling, self.cache_dir.as_deref())?;
+        let engine = config::engine(&self.limits, self.pooling)?;
         let fault = |error: wasmtime::Error| LoadError::Engine(format!("{error:#}"));
         Ok(Host(Arc::new(Inner {
             linker: linker(&engine).map_err(fault)?,
@@ -171,7 +175,8 @@ impl HostBuilder {
             limits: Arc::new(self.limits),
             registries: self.registries,
             platform: self.platform.unwrap_or_else(machine).into(),
-            strategy,
+            strategy: Strategy { digest: Digest::sha256(&strategy), bytes: strategy },
+            compiled: Compiled::open(self.cache_dir.as_deref()),
             places: self.pooling.then(|| Arc::new(Semaphore::new(config::POOL as usize))),
             loaded: Mutex::default(),
         })))
@@ -225,15 +230,22 @@ impl Host {
     /// Work for a thread that may be busy for a while.
     fn load_now(&self, given: &Given) -> Result<Frontend, LoadError> {
         let component = given.component();
-        let bytes = component.read(&self.0.limits)?;
+        let bytes = match given {
+            Given::Bundled(bundled) => Cow::Borrowed(bundled.bytes()),
+            Given::File(_) | Given::Bytes(_) => Cow::Owned(component.read(&self.0.limits)?),
+        };
+        let digest = Digest::sha256(&bytes);
         let key = match given {
             Given::Bundled(bundled) => Key::Bundled(*bundled),
-            Given::File(_) | Given::Bytes(_) => Key::Foreign(Digest::sha256(&bytes)),
+            Given::File(_) | Given::Bytes(_) => Key::Foreign(digest.clone()),
         };
         if let Some(frontend) = self.find(&key) {
             return Ok(frontend);
         }
-        let loaded = Arc::new(Loaded::new(key.clone(), component.label(), bytes, &self.0.linker, &self.0.strategy)?);
+        let Inner { linker, strategy, compiled, .. } = &*self.0;
+        let code = code(&component.label(), &bytes, &digest, strategy, linker.engine(), compiled)?;
+        let shape = Shape::of(&bytes).map_err(|reason| LoadError::Invalid { component: component.label(), reason })?;
+        let loaded = Arc::new(Loaded::new(key.clone(), component.label(), digest, &code, &shape, linker)?);
         let mut all = self.0.loaded.lock().unwrap_or_else(PoisonError::into_inner);
         // Whoever loads ever new ones keeps those that are still of use to somebody, and the others are loaded anew.
         if all.len() >= LOADED {

@@ -42,7 +42,7 @@ pub fn host(strategy: Option<&Path>) -> Result<Host, Exit> {
     let registry = Registry::builder().cache_dir(cache.as_ref().map(|cache| cache.join("documents"))).build()?;
     let mut builder = Host::builder().registry(registry);
     if let Some(cache) = cache {
-        builder = builder.cache_dir(cache.join("compiled"));
+        builder = builder.cache_dir(cache);
     }
     if let Some(strategy) = strategy {
         builder = builder.strategy(Component::File(strategy));
