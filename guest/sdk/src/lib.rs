@@ -48,6 +48,9 @@
 
 #![deny(unsafe_code)]
 
+#[cfg(any(test, all(feature = "arena", target_arch = "wasm32", target_os = "unknown")))]
+#[allow(unsafe_code, reason = "an allocator is")]
+mod arena;
 // Public for the macros' code, which is expanded elsewhere; no part of what this crate offers.
 #[cfg(target_family = "wasm")]
 #[doc(hidden)]
