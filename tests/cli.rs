@@ -89,6 +89,31 @@ fn jq_asks_for_json_and_prints_texts_bare() {
     );
     assert_eq!(portolan.run(["layers", reference, "--jq", ".images | length"]).out, "4\n");
     assert_eq!(portolan.run(["inspect", reference, "--raw", "--jq", ".schemaVersion"]).out, "2\n");
+    assert_eq!(portolan.run(["layers", reference, "--jq", r#""a\nb\u001b""#]).out, "a\nb\\u{1b}\n");
+}
+
+/// What is printed can be asked for again.
+#[test]
+fn a_resolved_reference_means_the_same_again() {
+    let portolan = layouts();
+    for options in ["", "--platform linux/arm64"] {
+        let resolved = portolan.ok(&format!("resolve oci-layout://buildkit-multi:1.4 {options}"));
+        assert_eq!(portolan.ok(&format!("resolve {resolved}")), resolved);
+    }
+}
+
+#[test]
+fn help_is_about_what_stands_before_it() {
+    let portolan = layouts();
+    assert!(portolan.ok("run --help").contains("FRONTEND"));
+    assert!(portolan.ok("run resolve --help").contains("--part"));
+}
+
+#[test]
+fn who_cannot_hear_is_no_reason_to_fail_otherwise() {
+    let line = format!("{} resolve oci-layout://nope 2>/dev/full", env!("CARGO_BIN_EXE_portolan"));
+    let status = std::process::Command::new("sh").args(["-c", &line]).status().unwrap();
+    assert_eq!(status.code(), Some(5));
 }
 
 #[test]

@@ -70,3 +70,12 @@ fn what_is_no_frontend_is_called_what_it_is() {
         assert!(said.contains(says), "{said}");
     }
 }
+
+/// What is named with --store is bound, whether a reference names it or not: a frontend may ask for it by itself.
+#[test]
+fn a_store_is_bound_by_its_name() {
+    let portolan = layouts();
+    let line = format!("run {} --do entries --with oci-layout://m", guest("hostile"));
+    portolan.fails(4, &line);
+    portolan.ok(&format!("{line} --store m=buildkit-multi"));
+}

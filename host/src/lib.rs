@@ -45,6 +45,7 @@ mod bindings;
 mod engine;
 pub mod error;
 pub mod limits;
+mod private;
 mod session;
 pub mod source;
 pub mod text;

@@ -84,7 +84,7 @@ fn solve(criterion: &mut Criterion) {
         group.bench_function(name, |bencher| {
             bencher.iter(|| {
                 let mut run = Run::new(&frontend)
-                    .store(STORE, memory.clone())
+                    .store("bench", memory.clone())
                     .grants(Grants::new().pull_reference(&location))
                     .wall_clock(None);
                 for (name, value) in arguments {

@@ -72,7 +72,7 @@ async fn a_damaged_cache_is_repaired_and_one_that_cannot_be_written_is_no_error(
         let app = repository(client().cache_dir(Some(folder)), &registry.host(), "app");
         app.fetch(&wanted, &Limits::default()).await.unwrap()
     };
-    let place = cache.path().join("sha256").join(&wanted.digest.hex()[..2]).join(wanted.digest.hex());
+    let place = cache.path().join("documents/sha256").join(&wanted.digest.hex()[..2]).join(wanted.digest.hex());
     for damage in ["", "{}", &format!("{MANIFEST}x"), &MANIFEST.replace("44136f", "44136e")] {
         fetch(cache.path().to_owned()).await;
         assert_eq!(fs::read_to_string(&place).unwrap(), MANIFEST);

@@ -1,9 +1,9 @@
 //! The command line under test: what was typed, what came back.
 
 use std::ffi::OsStr;
-use std::fs;
-use std::os::unix::fs::symlink;
-use std::path::Path;
+use std::fs::{self, DirBuilder};
+use std::os::unix::fs::DirBuilderExt as _;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
 use tempfile::TempDir;
@@ -11,7 +11,7 @@ use tempfile::TempDir;
 /// The program, in a folder of the caller's choice, with a home of its own: no credentials, no proxy, an empty cache.
 pub struct Cli {
     program: String,
-    folder: std::path::PathBuf,
+    folder: PathBuf,
     home: TempDir,
     variables: Vec<(String, String)>,
 }
@@ -33,8 +33,17 @@ impl Cli {
     /// `program` is the test's `env!("CARGO_BIN_EXE_portolan")`.
     pub fn new(program: &str, folder: impl AsRef<Path>) -> Self {
         let home = tempfile::tempdir().expect("a folder for the home");
-        share_compiled_code(program, home.path()).expect("a folder for compiled code");
-        Cli { program: program.into(), folder: folder.as_ref().into(), home, variables: Vec::new() }
+        let cli = Cli { program: program.into(), folder: folder.as_ref().into(), home, variables: Vec::new() };
+        link_all(&cli.shared(), &cli.compiled()).expect("a folder for compiled code");
+        cli
+    }
+
+    fn compiled(&self) -> PathBuf {
+        self.home.path().join(".cache/portolan/compiled")
+    }
+
+    fn shared(&self) -> PathBuf {
+        Path::new(&self.program).with_file_name("compiled-in-tests")
     }
 
     /// The home folder.
@@ -79,14 +88,27 @@ impl Cli {
     }
 }
 
-/// Compiling the bundled frontends takes seconds without optimisation, so all tests share what was compiled, in a folder
-/// beside the program. Documents and credentials stay apart.
-fn share_compiled_code(program: &str, home: &Path) -> std::io::Result<()> {
-    let shared = Path::new(program).with_file_name("compiled-in-tests");
-    fs::create_dir_all(&shared)?;
-    let cache = home.join(".cache/portolan");
-    fs::create_dir_all(&cache)?;
-    symlink(shared, cache.join("compiled"))
+/// Compiling the bundled frontends takes seconds without optimisation, so all tests share what was compiled: a folder
+/// beside the program has links to it, as the one in a home must be a folder of its own. Documents and credentials stay
+/// apart.
+fn link_all(from: &Path, to: &Path) -> std::io::Result<()> {
+    for folder in [from, to] {
+        DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
+    }
+    for file in fs::read_dir(from)? {
+        let file = file?;
+        if file.path().extension().is_some_and(|extension| extension == "cwasm") {
+            // There already, or just replaced by another test: either is as good.
+            let _ = fs::hard_link(file.path(), to.join(file.file_name()));
+        }
+    }
+    Ok(())
+}
+
+impl Drop for Cli {
+    fn drop(&mut self) {
+        let _ = link_all(&self.compiled(), &self.shared());
+    }
 }
 
 fn printed(output: Output) -> Printed {

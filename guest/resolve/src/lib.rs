@@ -45,11 +45,12 @@ impl Frontend for Resolve {
         let part = request.text("part");
         // Most questions are after one digest, and need no more than what leads to it.
         if part.is_none() && (bare || request.format() == "text") {
+            let root = found.descriptor.digest.clone();
             let meant = match &platform {
                 None => found.descriptor,
                 Some(platform) => found.select(ctx, platform, request.mode())?.descriptor,
             };
-            let text = if bare { meant.digest.to_string() } else { traverse::pinned(&asked, &meant.digest) };
+            let text = if bare { meant.digest.to_string() } else { traverse::pinned(&asked, &root, &meant.digest) };
             return Ok(answered(Response::text(text), &name, &meant));
         }
 

@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use build::{Built, image, labelled};
 use portolan_sdk::mock::Mock;
 use portolan_sdk::oci::names::{IMAGE_NAME, REF_NAME};
-use portolan_sdk::oci::{Location, Mode};
+use portolan_sdk::oci::{Digest, Location, Mode};
 use portolan_sdk::{Failure, traverse};
 use portolan_strategy::Bundled;
 
@@ -145,8 +145,14 @@ fn a_root_knows_what_its_entry_says() {
     assert_eq!(found.descriptor.annotations.get(IMAGE_NAME).map(String::as_str), Some("docker.io/acme/app:1.4"));
     assert_eq!(found.name(), "oci-layout://buildkit-multi/acme/app:1.4");
     assert_eq!(
-        traverse::pinned(&found.location, &found.descriptor.digest),
+        traverse::pinned(&found.location, &found.descriptor.digest, &found.descriptor.digest),
         format!("oci-layout://buildkit-multi/acme/app:1.4@{MULTI}")
+    );
+    // What lies below a root has another digest than the name, and the two must agree.
+    let below = Digest::sha256(b"below");
+    assert_eq!(
+        traverse::pinned(&found.location, &found.descriptor.digest, &below),
+        format!("oci-layout://buildkit-multi@{below}")
     );
     // Neither from a registry nor by a digest alone is there an entry.
     let found = find(&mock, &format!("oci-layout://buildkit-multi@{MULTI}"), Mode::Strict).unwrap();

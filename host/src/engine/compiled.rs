@@ -5,7 +5,7 @@
 //! and takes 12 ms to have a bundled frontend ready, which is more than everything else that a process does to answer one
 //! question; a file of ours is mapped in a third of a millisecond.
 
-use std::fs::{self, DirBuilder};
+use std::fs;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
@@ -14,6 +14,8 @@ use std::time::SystemTime;
 use portolan_oci::Digest;
 use wasmtime::Engine;
 use wasmtime::component::Component;
+
+use crate::private;
 
 /// Files that are kept; those written longest ago go first. A frontend has one for each strategy, and a few megabytes.
 const FILES: usize = 64;
@@ -29,7 +31,9 @@ impl Compiled {
     /// Keeps files below `cache_dir`, if they are safe there.
     pub(super) fn open(cache_dir: Option<&Path>) -> Self {
         let folder = cache_dir.and_then(|cache_dir| {
-            private(cache_dir).inspect_err(|reason| tracing::warn!("compiled code is not kept: {reason}")).ok()
+            private::folder(&cache_dir.join("compiled"))
+                .inspect_err(|reason| tracing::warn!("compiled code is not kept: {reason}"))
+                .ok()
         });
         Compiled { folder }
     }
@@ -95,33 +99,6 @@ fn prune(folder: &Path) -> std::io::Result<()> {
     Ok(())
 }
 
-/// The folder for compiled code, which nobody but us may write to.
-fn private(cache_dir: &Path) -> Result<PathBuf, String> {
-    let folder = std::path::absolute(cache_dir.join("compiled")).map_err(|error| error.to_string())?;
-    let fail = |error: std::io::Error| format!("{}: {error}", folder.display());
-    fs::create_dir_all(cache_dir).map_err(fail)?;
-    let mut builder = DirBuilder::new();
-    #[cfg(unix)]
-    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    match builder.create(&folder) {
-        Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => return Err(fail(error)),
-        _ => {}
-    }
-    let found = fs::symlink_metadata(&folder).map_err(fail)?;
-    if !found.is_dir() {
-        return Err(format!("{} is no folder", folder.display()));
-    }
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::MetadataExt as _;
-        let (owner, mode) = (found.uid(), found.mode());
-        if owner != rustix::process::geteuid().as_raw() || mode & 0o077 != 0 {
-            return Err(format!("{} is open to others (mode {:o}, owner {owner})", folder.display(), mode & 0o777));
-        }
-    }
-    Ok(folder)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -167,25 +144,5 @@ mod tests {
         }
         prune(scratch.path()).unwrap();
         assert_eq!(fs::read_dir(scratch.path()).unwrap().count(), FILES);
-    }
-
-    #[cfg(unix)]
-    #[test]
-    fn compiled_code_is_kept_where_only_we_can_write() {
-        use std::os::unix::fs::PermissionsExt as _;
-        let scratch = tempfile::tempdir().unwrap();
-        let folder = private(&scratch.path().join("new")).unwrap();
-        assert_eq!(fs::metadata(&folder).unwrap().permissions().mode() & 0o777, 0o700);
-        assert_eq!(private(&scratch.path().join("new")).unwrap(), folder);
-
-        fs::set_permissions(&folder, fs::Permissions::from_mode(0o770)).unwrap();
-        assert!(private(&scratch.path().join("new")).unwrap_err().contains("open to others"));
-        assert!(Compiled::open(Some(&scratch.path().join("new"))).folder.is_none());
-
-        let elsewhere = scratch.path().join("elsewhere");
-        fs::create_dir_all(scratch.path().join("linked")).unwrap();
-        fs::create_dir(&elsewhere).unwrap();
-        std::os::unix::fs::symlink(&elsewhere, scratch.path().join("linked/compiled")).unwrap();
-        assert!(private(&scratch.path().join("linked")).unwrap_err().contains("is no folder"));
     }
 }

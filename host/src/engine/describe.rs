@@ -2,6 +2,9 @@
 
 use crate::bindings::frontend as wire;
 
+/// As much of a summary or a help text as is kept, in bytes.
+const TEXT: usize = 1 << 10;
+
 /// What a frontend says of itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Info {
@@ -61,6 +64,7 @@ impl Info {
     /// Takes what a guest says, where a command line can be made of it.
     pub(super) fn checked(info: wire::Info) -> Result<Self, String> {
         let wire::Info { name, version, summary, parameters, formats } = info;
+        let (name, version, summary) = (shown(&name), shown(&version), shown(&summary));
         if name.is_empty() || name.len() > 64 || version.len() > 64 {
             return Err("its name or its version is empty or longer than 64 bytes".into());
         }
@@ -87,6 +91,7 @@ impl Info {
 impl Parameter {
     fn checked(parameter: wire::Parameter) -> Result<Self, String> {
         let wire::Parameter { name, short, kind, help, default, required, repeated, positional } = parameter;
+        let (help, default) = (shown(&help), default.as_deref().map(shown));
         if !word(&name) || matches!(name.as_str(), "format" | "mode") {
             let rule = "a name is of lower-case letters, digits and `-`, and neither `format` nor `mode`";
             return Err(format!("its parameter {:?} is misnamed: {rule}", crate::text::at_most(&name, 64)));
@@ -101,7 +106,7 @@ impl Parameter {
         let kind = match kind {
             wire::Kind::Flag => Kind::Flag,
             wire::Kind::Text => Kind::Text,
-            wire::Kind::Choice(choices) => Kind::Choice(choices),
+            wire::Kind::Choice(choices) => Kind::Choice(choices.iter().map(|choice| shown(choice)).collect()),
             wire::Kind::PullReference => Kind::PullReference,
             wire::Kind::PushReference => Kind::PushReference,
             wire::Kind::File => Kind::File,
@@ -109,6 +114,11 @@ impl Parameter {
         };
         Ok(Parameter { name, short, kind, help, default, required, repeated, positional })
     }
+}
+
+/// A guest's text as every terminal may show it: in one line that steers nothing, and not without end.
+fn shown(text: &str) -> String {
+    crate::text::line(crate::text::at_most(text, TEXT)).into_owned()
 }
 
 fn word(text: &str) -> bool {

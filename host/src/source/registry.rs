@@ -106,7 +106,8 @@ pub struct Builder {
 }
 
 impl Builder {
-    /// The folder of the document cache; `None`, the default, caches nothing. It is made when there is something to keep.
+    /// Where documents are kept from one process to the next: in a folder of its own below this one, which only we may
+    /// enter. `None`, the default, keeps nothing.
     #[must_use]
     pub fn cache_dir(mut self, folder: Option<PathBuf>) -> Self {
         self.cache = folder;
@@ -166,7 +167,7 @@ impl Builder {
         let auth = Auth::new(keyring, Arc::clone(&transport), timing.clone(), &limits);
         Ok(Registry(Arc::new(Shared {
             client: Client::new(auth, transport, timing.clone(), limits),
-            cache: cache.map(Cache::new),
+            cache: cache.map(|folder| Cache::new(folder.join("documents"))),
             resolving: Flights::default(),
             fetching: Flights::default(),
             timing,

@@ -154,12 +154,19 @@ pub(super) fn read(descriptor: &Descriptor, bytes: &[u8]) -> Result<Document, Fa
     document.map_err(|malformed| Failure::from(malformed).context(&descriptor.digest))
 }
 
-/// The reference with a digest, by which it means the same for ever; for answers, like [`Found::name`].
-pub fn pinned(location: &Location, digest: &Digest) -> String {
+/// The reference with a digest, by which it means the same for ever; for answers, like [`Found::name`]. `root` is what the
+/// reference means now, and `digest` that or something below it.
+pub fn pinned(location: &Location, root: &Digest, digest: &Digest) -> String {
     let mut location = location.clone();
     match &mut location {
         Location::Registry(reference) => reference.digest = Some(digest.clone()),
-        Location::Store(store) => store.digest = Some(digest.clone()),
+        Location::Store(store) => {
+            store.digest = Some(digest.clone());
+            // In a store a name and a digest must agree, and the name is the root's.
+            if root != digest {
+                store.rest.clear();
+            }
+        }
     }
     location.shown()
 }

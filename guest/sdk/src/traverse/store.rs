@@ -1,8 +1,10 @@
 //! Names in a store: which root of a layout or an archive is meant (the strategy's judgement), and what to say if none is
 //! or several are.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use portolan_oci::location::Store;
-use portolan_oci::{Descriptor, Index, Location, Mode, document, names};
+use portolan_oci::{Descriptor, Digest, Index, Location, Mode, document, names};
 
 use crate::failure::Failure;
 use crate::host::{Context, Resolved};
@@ -42,13 +44,14 @@ pub(super) fn find(
 fn choose(entries: &Index, positions: &[u32], location: &Location, asked: &Store) -> Result<usize, Failure> {
     // One for each digest, the first that has it.
     let mut matches: Vec<(usize, &Descriptor)> = Vec::new();
+    let mut known = BTreeSet::new();
     for &position in positions {
         let position = position as usize;
         let Some(entry) = entries.manifests.get(position) else {
             let there = entries.manifests.len();
             return Err(Failure::new(format!("the strategy chose entry {position} of a store that has {there}")));
         };
-        if !matches.iter().any(|(_, known)| known.digest == entry.digest) {
+        if known.insert(&entry.digest) {
             matches.push((position, entry));
         }
     }
@@ -95,39 +98,51 @@ fn nothing(entries: &Index, location: &Location, asked: &Store) -> Failure {
 }
 
 fn ambiguous(entries: &Index, matches: &[(usize, &Descriptor)], location: &Location, asked: &Store) -> Failure {
-    let apart: Vec<String> = matches.iter().map(|(_, entry)| tells_apart(entries, matches, entry, asked)).collect();
-    let meant: Vec<String> = matches
-        .iter()
-        .map(|(_, entry)| match names::entry_name(entry) {
+    let apart = Apart::new(entries, matches);
+    let shown = || matches.iter().take(LISTED).map(|&(_, entry)| entry);
+    let more = more(matches.len().saturating_sub(LISTED));
+    let meant: Vec<String> = shown()
+        .map(|entry| match names::entry_name(entry) {
             Some(name) => format!("{name} ({})", entry.digest),
             None => entry.digest.to_string(),
         })
         .collect();
-    let message = format!("{} is ambiguous: it may be {}", location.shown(), listed(meant, LISTED, |it| it));
-    Failure::new(message).hint(format!("write one of {}", listed(apart, LISTED, |it| it)))
+    let references: Vec<String> = shown().map(|entry| apart.reference(entry, asked)).collect();
+    let message = format!("{} is ambiguous: it may be {}{more}", location.shown(), meant.join(", "));
+    Failure::new(message).hint(format!("write one of {}{more}", references.join(", ")))
 }
 
-/// What reaches this entry and none of the other matches: a full name, else the digest.
-fn tells_apart(entries: &Index, matches: &[(usize, &Descriptor)], entry: &Descriptor, asked: &Store) -> String {
-    let store = portolan_oci::location::decode_store(&asked.name);
-    let others = |name: &names::EntryName| {
-        matches.iter().any(|(_, other)| {
-            other.digest != entry.digest
-                && entries
-                    .manifests
-                    .iter()
-                    .any(|named| named.digest == other.digest && names::entry_name(named).as_ref() == Some(name))
-        })
-    };
-    let full = entries
-        .manifests
-        .iter()
-        .filter(|named| named.digest == entry.digest)
-        .filter_map(names::entry_name)
-        .find(|name| matches!(name, names::EntryName::Full(_)) && !others(name));
-    match full {
-        Some(name) => format!("{}://{store}/{name}", asked.scheme),
-        None => format!("{}://{store}@{}", asked.scheme, entry.digest),
+/// What reaches one match and no other: a full name that only one digest among them has.
+struct Apart<'a> {
+    names: BTreeMap<&'a Digest, Vec<String>>,
+    digests: BTreeMap<String, Option<&'a Digest>>,
+}
+
+impl<'a> Apart<'a> {
+    fn new(entries: &'a Index, matches: &[(usize, &'a Descriptor)]) -> Self {
+        let mut names: BTreeMap<&Digest, Vec<String>> =
+            matches.iter().map(|(_, entry)| (&entry.digest, Vec::new())).collect();
+        let mut digests: BTreeMap<String, Option<&Digest>> = BTreeMap::new();
+        for entry in &entries.manifests {
+            let Some(known) = names.get_mut(&entry.digest) else { continue };
+            let Some(name @ names::EntryName::Full(_)) = names::entry_name(entry) else { continue };
+            let name = name.to_string();
+            digests
+                .entry(name.clone())
+                .and_modify(|digest| *digest = digest.filter(|digest| **digest == entry.digest))
+                .or_insert(Some(&entry.digest));
+            known.push(name);
+        }
+        Apart { names, digests }
+    }
+
+    fn reference(&self, entry: &Descriptor, asked: &Store) -> String {
+        let store = portolan_oci::location::decode_store(&asked.name);
+        let mut names = self.names.get(&entry.digest).into_iter().flatten();
+        match names.find(|name| self.digests.get(*name).is_some_and(Option::is_some)) {
+            Some(name) => format!("{}://{store}/{name}", asked.scheme),
+            None => format!("{}://{store}@{}", asked.scheme, entry.digest),
+        }
     }
 }
 
@@ -146,10 +161,13 @@ fn digests(entries: &Index) -> Vec<String> {
 
 /// At most so many, with commas, and how many more there are.
 fn listed(all: Vec<String>, most: usize, write: impl Fn(String) -> String) -> String {
-    let more = all.len().saturating_sub(most);
-    let mut text = all.into_iter().take(most).map(write).collect::<Vec<_>>().join(", ");
-    if more > 0 {
-        text.push_str(&format!(" and {more} more"));
+    let more = more(all.len().saturating_sub(most));
+    all.into_iter().take(most).map(write).collect::<Vec<_>>().join(", ") + &more
+}
+
+fn more(count: usize) -> String {
+    match count {
+        0 => String::new(),
+        count => format!(" and {count} more"),
     }
-    text
 }

@@ -54,6 +54,7 @@ pub fn read(info: &Info, matches: &ArgMatches) -> Result<Arguments, Exit> {
             values.push((place, parameter.name.clone(), value));
         }
     }
+    stores.open_named()?;
     values.sort_by_key(|(place, ..)| *place);
     let mut values: Vec<(String, String)> = values.into_iter().map(|(_, name, value)| (name, value)).collect();
     values.extend(format(info, matches).map(|format| ("format".into(), format)));

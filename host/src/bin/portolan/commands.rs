@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use clap::{Arg, ArgAction, ArgMatches, Command};
 use portolan::{Bundled, Component, Grants, Run, Stats};
 
-use crate::exit::Exit;
+use crate::exit::{Exit, say};
 use crate::setup::{FRONTENDS, component, frontend_argument, host, named, said};
 use crate::stores::utf8;
 use crate::{about, arguments, frontend, output};
@@ -106,7 +106,7 @@ impl Program<'_> {
         if let Some(before) = allowed
             && (before.get_flag("stats") || matches.get_flag("stats"))
         {
-            eprintln!("{}", used(&answer.stats));
+            say(&used(&answer.stats));
         }
         output::print(answer, matches.get_one::<String>("jq").map(String::as_str)).await?;
         Ok(status)
@@ -170,6 +170,7 @@ async fn run_any(words: &[OsString]) -> Result<u8, Exit> {
         .bin_name("portolan run")
         .about(RUN)
         .no_binary_name(true)
+        .disable_help_flag(true)
         .override_usage("portolan run [OPTIONS] FRONTEND [ITS OPTIONS]")
         .args([allow(), stats()])
         .arg(frontend_argument())
@@ -183,6 +184,16 @@ async fn run_any(words: &[OsString]) -> Result<u8, Exit> {
                 .value_parser(clap::value_parser!(OsString)),
         )
         .after_help(format!("Example:\n  {RUN_EXAMPLE}"));
+    // Help before the frontend's name is about running, behind it about the frontend.
+    if words.first().is_none_or(|word| word == "--help" || word == "-h") {
+        return match words.is_empty() {
+            true => {
+                Err(Exit::usage("run wants a FRONTEND: a bundled name, or a component's file")
+                    .hint("portolan run --help"))
+            }
+            false => output::own(&command.clone().render_help().to_string()).map(|()| 0),
+        };
+    }
     let matches = match command.try_get_matches_from(words) {
         Ok(matches) => matches,
         Err(error) => return said(&error),

@@ -1,5 +1,6 @@
 //! How a command ends that has no answer: a status, a message, and what to try.
 
+use std::io::{self, Write as _};
 use std::process::ExitCode;
 
 use portolan::{Error, LoadError, RunError, text};
@@ -37,12 +38,17 @@ impl Exit {
 
     /// Says so on stderr, in two lines at most a paragraph each.
     pub fn report(self) -> ExitCode {
-        eprintln!("portolan: {}", text::block(&self.message));
+        say(&format!("portolan: {}", text::block(&self.message)));
         if let Some(hint) = &self.hint {
-            eprintln!("hint: {}", text::block(hint));
+            say(&format!("hint: {}", text::block(hint)));
         }
         ExitCode::from(self.status)
     }
+}
+
+/// A line on stderr. Where nobody can hear it there is nobody to tell that either.
+pub fn say(line: &str) {
+    let _ = writeln!(io::stderr(), "{line}");
 }
 
 impl From<Error> for Exit {

@@ -39,5 +39,7 @@ fn log() {
         .with_ansi(false)
         .with_target(false)
         .without_time()
+        // It would say so on stderr, which is what failed.
+        .log_internal_errors(false)
         .init();
 }

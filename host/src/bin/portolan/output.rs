@@ -20,7 +20,7 @@ pub async fn print(answer: Answer, jq: Option<&str>) -> Result<(), Exit> {
             }
         };
         for line in query::lines(expression, document)? {
-            write(format!("{}\n", safe::line(&line)).as_bytes())?;
+            write(format!("{line}\n").as_bytes())?;
         }
         return flush();
     }

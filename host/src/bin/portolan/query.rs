@@ -3,16 +3,20 @@
 use jaq_core::load::{Arena, File, Loader};
 use jaq_core::{Compiler, Ctx, Vars, data, unwrap_valr};
 use jaq_json::{Val, read};
+use portolan::text;
 
 use crate::exit::Exit;
 
-/// What `expression` makes of `document`, a line each; texts bare, as scripts want them.
+/// What `expression` makes of `document`, each safe to print; texts bare, as scripts want them.
 ///
 /// # Errors
 /// An expression that does not parse, or that fails on this document.
 pub fn lines(expression: &str, document: &[u8]) -> Result<Vec<String>, Exit> {
-    let input = read::parse_single(document)
-        .map_err(|error| Exit::failure(format!("--jq wants a JSON answer, and this is none: {error}")))?;
+    let no_json =
+        |error: &dyn std::fmt::Display| Exit::failure(format!("--jq wants a JSON answer, and this is none: {error}"));
+    // jaq reads to any depth, and would overflow the stack on a document that nests without end.
+    serde_json::from_slice::<serde_json::Value>(document).map_err(|error| no_json(&error))?;
+    let input = read::parse_single(document).map_err(|error| no_json(&error))?;
     let arena = Arena::default();
     let definitions = jaq_core::defs().chain(jaq_std::defs()).chain(jaq_json::defs());
     let modules = Loader::new(definitions)
@@ -29,8 +33,8 @@ pub fn lines(expression: &str, document: &[u8]) -> Result<Vec<String>, Exit> {
     for value in filter.id.run((context, input)).map(unwrap_valr) {
         let value = value.map_err(|error| Exit::failure(format!("--jq {expression:?}: {error}")))?;
         lines.push(match &value {
-            Val::TStr(text) | Val::BStr(text) => String::from_utf8_lossy(text).into_owned(),
-            other => other.to_string(),
+            Val::TStr(bytes) | Val::BStr(bytes) => text::block(&String::from_utf8_lossy(bytes)).into_owned(),
+            other => text::json(&other.to_string()).into_owned(),
         });
     }
     Ok(lines)
@@ -60,5 +64,7 @@ mod tests {
             assert!(lines(expression, br#"{"images":[]}"#).is_err(), "{expression}");
         }
         assert!(lines(".", b"text").is_err());
+        let deep = format!("{}{}", "[".repeat(500_000), "]".repeat(500_000));
+        assert!(lines(".", deep.as_bytes()).is_err());
     }
 }

@@ -39,7 +39,7 @@ pub fn said(error: &clap::Error) -> Result<u8, Exit> {
 /// A host with registries, caches and, where one is given, another strategy.
 pub fn host(strategy: Option<&Path>) -> Result<Host, Exit> {
     let cache = cache_folder();
-    let registry = Registry::builder().cache_dir(cache.as_ref().map(|cache| cache.join("documents"))).build()?;
+    let registry = Registry::builder().cache_dir(cache.clone()).build()?;
     let mut builder = Host::builder().registry(registry);
     if let Some(cache) = cache {
         builder = builder.cache_dir(cache);

@@ -49,21 +49,39 @@ impl Stores {
             typed.strip_prefix(scheme.as_str()).and_then(|rest| rest.strip_prefix("://")).map(|rest| (scheme, rest))
         });
         let Some((scheme, rest)) = scheme else {
-            return Location::parse(typed).map_err(|error| invalid(typed, &error.to_string()));
+            return Location::parse(typed).map_err(|error| Exit::failure(error.to_string()));
         };
+        if rest.is_empty() {
+            return Err(Exit::failure(format!("{typed:?} is no reference: it names no store")));
+        }
         let Some((name, path, rest)) = self.cut(scheme, rest) else {
             return Err(nothing_there(scheme, rest));
         };
+        let repository = self.open(scheme, name, &path)?;
+        Location::parse(&format!("{repository}{rest}")).map_err(|error| Exit::failure(error.to_string()))
+    }
+
+    /// Opens a store once, and says what guests call it.
+    fn open(&mut self, scheme: Scheme, name: &str, path: &Path) -> Result<String, Exit> {
         let bound = encode_store(name);
         let repository = format!("{scheme}://{bound}");
         if !self.opened.contains_key(&repository) {
             let source: Arc<dyn Source> = match scheme {
-                Scheme::OciLayout => Arc::new(Layout::open(&path, &repository)?),
-                Scheme::OciArchive => Arc::new(Archive::open(&path, &repository)?),
+                Scheme::OciLayout => Arc::new(Layout::open(path, &repository)?),
+                Scheme::OciArchive => Arc::new(Archive::open(path, &repository)?),
             };
             self.opened.insert(repository.clone(), (bound, source));
         }
-        Location::parse(&format!("{repository}{rest}")).map_err(|error| invalid(typed, &error.to_string()))
+        Ok(repository)
+    }
+
+    /// Opens what `--store` named, as a frontend may ask for it by itself: a folder as a layout, a file as an archive.
+    pub fn open_named(&mut self) -> Result<(), Exit> {
+        for (name, path) in self.named.clone() {
+            let scheme = if path.is_dir() { Scheme::OciLayout } else { Scheme::OciArchive };
+            self.open(scheme, &name, &path)?;
+        }
+        Ok(())
     }
 
     /// The longest leading part that is a store, cut only before `/`, `:`, `@` or the end: as typed, on disk, and the rest.
@@ -91,10 +109,6 @@ fn is_store(scheme: Scheme, path: &Path) -> bool {
         Scheme::OciLayout => Layout::is_at(path),
         Scheme::OciArchive => path.metadata().is_ok_and(|metadata| !metadata.is_dir()),
     }
-}
-
-fn invalid(typed: &str, why: &str) -> Exit {
-    Exit::from(Error::new(Code::InvalidReference, "read the reference", typed, why))
 }
 
 fn nothing_there(scheme: Scheme, text: &str) -> Exit {

@@ -97,7 +97,7 @@ pub(super) fn realm_redirect(sender: &Sender<'_>, from: &Url, location: Option<&
 fn token_server(sender: &Sender<'_>, url: Url) -> Result<Hop, Refused> {
     let allowed = url.scheme() == "https" || (url.scheme() == "http" && sender.base.scheme() == "http");
     if !allowed {
-        return refused("a bearer realm is an https URL", format!("the realm is {}", text::url(&url)));
+        return refused("a bearer realm is an https URL", format!("the realm is {}", text::origin(&url)));
     }
     without_userinfo(&url)?;
     if url.origin() == sender.base.origin() {
@@ -125,7 +125,7 @@ fn located(from: &Url, location: Option<&str>) -> Result<Url, Refused> {
     match (from.scheme(), url.scheme()) {
         ("https", "https") | ("http", "http" | "https") => {}
         ("https", "http") => {
-            return refused("https is never followed to http", format!("the redirect leads to {}", text::url(&url)));
+            return refused("https is never followed to http", format!("the redirect leads to {}", text::origin(&url)));
         }
         (_, other) => {
             return refused("a redirect stays with http and https", format!("the redirect leads to {other}:"));
@@ -145,7 +145,7 @@ fn without_userinfo(url: &Url) -> Result<(), Refused> {
     if url.username().is_empty() && url.password().is_none() {
         return Ok(());
     }
-    refused("a URL that a registry sends carries no user and password", format!("it is {}", text::url(url)))
+    refused("a URL that a registry sends carries no user and password", format!("it is {}", text::origin(url)))
 }
 
 fn literal_admitted(url: &Url, dial: Dial, rule: &'static str) -> Result<(), Refused> {
@@ -163,7 +163,7 @@ fn literal_admitted(url: &Url, dial: Dial, rule: &'static str) -> Result<(), Ref
     } else {
         rule
     };
-    refused(rule, format!("it leads to {}", text::url(url)))
+    refused(rule, format!("it leads to {}", text::origin(url)))
 }
 
 #[cfg(test)]

@@ -48,10 +48,12 @@ pub(super) async fn read(
     Ok(body.freeze())
 }
 
-/// The first bytes of a body, for an error message: whatever is wrong with it is not what the error is about.
+/// The first bytes of a body, for an error message: whatever is wrong with it is not what the error is about. So it may
+/// not take longer, all in all, than one piece of another body.
 pub(super) async fn beginning(mut response: Response, limit: u64, idle: Duration) -> Bytes {
     let mut body = BytesMut::new();
-    while let Ok(Some(chunk)) = next(&mut response, idle).await {
+    let until = tokio::time::Instant::now() + idle;
+    while let Ok(Ok(Some(chunk))) = tokio::time::timeout_at(until, next(&mut response, idle)).await {
         let room = usize::try_from(limit).unwrap_or(usize::MAX).saturating_sub(body.len());
         body.extend_from_slice(chunk.get(..room).unwrap_or(&chunk));
         if chunk.len() >= room {

@@ -20,6 +20,7 @@ use bytes::Bytes;
 use portolan_oci::Digest;
 
 use super::credentials::Credential;
+use crate::private;
 
 /// Of an access file, no more is read; one that grew larger starts anew.
 const ACCESS: u64 = 64 << 10;
@@ -39,6 +40,8 @@ impl Identity {
 #[derive(Debug, Clone)]
 pub(super) struct Cache {
     folder: PathBuf,
+    /// Whether the folder is ours alone, which is found out when it is needed first.
+    private: Arc<OnceLock<bool>>,
     salt: Arc<OnceLock<Option<[u8; 32]>>>,
 }
 
@@ -50,7 +53,7 @@ pub(super) struct Entry {
 
 impl Cache {
     pub(super) fn new(folder: PathBuf) -> Cache {
-        Cache { folder, salt: Arc::default() }
+        Cache { folder, private: Arc::default(), salt: Arc::default() }
     }
 
     /// What is known of `digest`.
@@ -71,6 +74,9 @@ impl Cache {
 
     /// The identity of credentials: nothing that tells them, nor the same on two machines. `None` where no salt can be had.
     pub(super) fn identity(&self, credential: &Credential) -> Option<Identity> {
+        if !self.is_private() {
+            return None;
+        }
         let salt = self.salt.get_or_init(|| salt(&self.folder).ok()).as_ref()?;
         let (kind, user) = match credential {
             Credential::Password { user, .. } => ("password", user.as_str()),
@@ -85,8 +91,20 @@ impl Cache {
         Some(Identity(Digest::sha256(&text).hex().to_owned()))
     }
 
+    /// Whoever else may write there could plant links and fifos, and read who may see what.
+    fn is_private(&self) -> bool {
+        *self.private.get_or_init(|| {
+            private::folder(&self.folder)
+                .inspect_err(|reason| tracing::warn!("documents are not kept: {reason}"))
+                .is_ok()
+        })
+    }
+
     /// None for an algorithm that we do not compute: its text is not ours to make a path of.
     fn path(&self, digest: &Digest) -> Option<PathBuf> {
+        if !self.is_private() {
+            return None;
+        }
         // A digest that was not made by our parser is not made a path either.
         let digest = Digest::parse(digest.as_str()).ok()?;
         let algorithm = digest.algorithm()?.as_str();
@@ -221,7 +239,7 @@ mod tests {
     #[test]
     fn damaged_documents_are_forgotten() {
         let folder = tempfile::tempdir().unwrap();
-        let cache = Cache::new(folder.path().to_owned());
+        let cache = Cache::new(folder.path().join("documents"));
         let (bytes, digest) = (Bytes::from_static(b"{}"), Digest::sha256(b"{}"));
         for damage in [&b"{"[..], b"{ ", b"{}}", b""] {
             cache.keep(&digest, &bytes, REPOSITORY, &Identity::anybody());
@@ -236,7 +254,7 @@ mod tests {
     #[test]
     fn nothing_leaks_into_the_folder_and_nothing_leads_out_of_it() {
         let folder = tempfile::tempdir().unwrap();
-        let cache = Cache::new(folder.path().to_owned());
+        let cache = Cache::new(folder.path().join("documents"));
         let (bytes, digest) = (Bytes::from_static(b"{}"), Digest::sha256(b"{}"));
         let ada = cache.identity(&password("ada", "hunter2")).unwrap();
         cache.keep(&digest, &bytes, REPOSITORY, &ada);
@@ -246,14 +264,14 @@ mod tests {
         assert!(!access.contains("hunter2") && !access.contains("ada"), "{access}");
         let strange = Digest::parse_any("x+y:../../../etc").ok();
         assert!(strange.is_none_or(|digest| cache.path(&digest).is_none()));
-        let other = Cache::new(tempfile::tempdir().unwrap().path().to_owned());
+        let other = Cache::new(folder.path().join("other"));
         assert_ne!(other.identity(&password("ada", "hunter2")), Some(ada), "each folder has its salt");
     }
 
     #[test]
     fn an_access_file_does_not_grow_without_end() {
         let folder = tempfile::tempdir().unwrap();
-        let cache = Cache::new(folder.path().to_owned());
+        let cache = Cache::new(folder.path().join("documents"));
         let (bytes, digest) = (Bytes::from_static(b"{}"), Digest::sha256(b"{}"));
         for number in 0..2_000 {
             cache.keep(&digest, &bytes, &format!("r.example/a-rather-long-name/{number}"), &Identity::anybody());

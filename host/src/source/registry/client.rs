@@ -154,7 +154,10 @@ impl Client {
                     }
                     let location = response.headers().get(LOCATION).and_then(|value| value.to_str().ok());
                     let next = admission::redirect(&sender, &hop.url, location);
+                    let own = hop.own;
                     hop = next.map_err(|refused| turn.malformed(&response, refused.detail).with_rule(refused.rule))?;
+                    // Who was led away and back again was led by somebody else: not with our credentials.
+                    hop.own &= own;
                 }
                 Verdict::Unauthorized if hop.own && rounds < ROUNDS => {
                     rounds += 1;
@@ -217,7 +220,7 @@ impl Turn<'_> {
         let started = Instant::now();
         let sent = self.client.transport.send(hop, &method, headers, None).await;
         let status = sent.as_ref().map(|response| response.status().as_u16()).ok();
-        tracing::debug!(%method, url = text::url(&hop.url), status, took = ?started.elapsed(), "asked");
+        tracing::debug!(%method, subject = self.ask.subject, at = text::origin(&hop.url), status, took = ?started.elapsed(), "asked");
         sent.map_err(|fault| Failed::of(fault, self.question(), &self.host))
     }
 

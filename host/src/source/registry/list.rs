@@ -52,13 +52,17 @@ pub(super) async fn tags(repository: &Repository, next: Option<&str>) -> Result<
 
     let mut seen = HashSet::new();
     let mut tags = Vec::new();
+    let mut strange = 0usize;
     for tag in list.tags.unwrap_or_default() {
         if !reference::is_tag(&tag) {
             // Nobody can ask for it; the others are none the worse for it.
-            tracing::warn!(repository = subject, tag = text::clean(&tag, &[]), "the registry lists what is no tag");
+            strange += 1;
         } else if seen.insert(tag.clone()) {
             tags.push(tag);
         }
+    }
+    if strange > 0 {
+        tracing::warn!(repository = subject, strange, "the registry lists what are no tags");
     }
     Ok(TagPage { tags, next: following.map(|query| format!("{} {query}", page + 1)) })
 }
@@ -152,7 +156,7 @@ impl Found<'_> {
         let said = media_type::essence(answer.header(CONTENT_TYPE.as_str()).unwrap_or_default());
         let said = if said.is_empty() || said == "application/json" { media_type::OCI_INDEX } else { &said };
         if !media_type::is_index(said) {
-            return Err(malformed(format!("it is {said:?}, which is no index")));
+            return Err(malformed(format!("it is {}, which is no index", text::media_type(said))));
         }
         document::check(said, &answer.body, self.limits.index_entries).map_err(|error| malformed(error.to_string()))?;
         let listed: Listed<'_> = serde_json::from_slice(&answer.body).map_err(|error| malformed(error.to_string()))?;

@@ -7,6 +7,7 @@ use reqwest::header::{CONTENT_LENGTH, CONTENT_TYPE};
 
 use super::client::{Answer, DOCKER_CONTENT_DIGEST};
 use super::repository::Area;
+use super::text;
 use crate::error::{Code, Result};
 use crate::limits::Limits;
 
@@ -64,7 +65,7 @@ impl Root<'_> {
                 said.to_owned()
             }
             (Area::Manifests, said) => {
-                return Err(malformed(format!("it is {said:?}, which is no manifest and no index")));
+                return Err(malformed(format!("it is {}, which is no manifest and no index", text::media_type(said))));
             }
         };
         document::check(&media_type, &answer.body, limits.index_entries)

@@ -3,6 +3,7 @@
 //! Errors and logs are read on terminals and kept in files of other people: no control character of a registry reaches
 //! the one, no token the other.
 
+use portolan_oci::media_type;
 use serde::Deserialize;
 use url::Url;
 
@@ -13,9 +14,20 @@ const SHOWN: usize = 1 << 10;
 /// Secrets shorter than this would take innocent letters with them.
 const SECRET: usize = 4;
 
-/// A URL without what may be secret in it: user, password, query (signed URLs) and fragment.
-pub(super) fn url(url: &Url) -> String {
-    clean(&format!("{}://{}{}", url.scheme(), authority(url), url.path()), &[])
+/// Where a URL leads: scheme, host and port. The rest is for the server to choose, and may be a signature, or the very
+/// credentials that it was shown.
+pub(super) fn origin(url: &Url) -> String {
+    clean(&format!("{}://{}", url.scheme(), authority(url)), &[])
+}
+
+/// A Content-Type that is not the right one. Only what can be one is shown, and no more of it than one needs: the server
+/// chose it.
+pub(super) fn media_type(said: &str) -> String {
+    const LONGEST: usize = 100;
+    match media_type::valid(said) && said.len() <= LONGEST {
+        true => format!("{said:?}"),
+        false => "of a Content-Type that is none".to_owned(),
+    }
 }
 
 /// `host[:port]`.
@@ -105,12 +117,20 @@ mod tests {
     }
 
     #[test]
-    fn urls_lose_what_is_secret() {
+    fn urls_say_where_they_lead_and_no_more() {
         for (full, shown) in [
-            ("https://u:p@h.example:444/a/b?X-Amz-Signature=1#f", "https://h.example:444/a/b"),
-            ("http://[::1]:5000/v2/", "http://[::1]:5000/v2/"),
+            ("https://u:p@h.example:444/a/b?X-Amz-Signature=1#f", "https://h.example:444"),
+            ("http://[::1]:5000/v2/our-own-token/", "http://[::1]:5000"),
         ] {
-            assert_eq!(url(&Url::parse(full).unwrap()), shown);
+            assert_eq!(origin(&Url::parse(full).unwrap()), shown);
+        }
+    }
+
+    #[test]
+    fn of_a_content_type_only_what_can_be_one_is_shown() {
+        assert_eq!(media_type("text/html"), "\"text/html\"");
+        for said in ["text", "text/basic ywrh", &format!("text/{}", "a".repeat(120))] {
+            assert_eq!(media_type(said), "of a Content-Type that is none");
         }
     }
 }

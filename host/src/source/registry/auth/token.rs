@@ -151,7 +151,7 @@ impl Conversation<'_> {
                 (Method::POST, Some(body.clone()))
             }
         };
-        tracing::debug!(%method, url = text::url(&hop.url), "ask for a token");
+        tracing::debug!(%method, at = text::origin(&hop.url), "ask for a token");
         let sent = self.auth.transport.send(hop, &method, headers, body).await;
         sent.map_err(|fault| Failed::of(fault, self.question, &text::authority(&hop.url)))
     }
