@@ -10,6 +10,7 @@ mod blob;
 pub mod layout;
 pub mod memory;
 pub mod registry;
+pub mod sink;
 mod store;
 pub(crate) mod verify;
 
@@ -22,6 +23,7 @@ use portolan_oci::{Descriptor, Digest, Reference};
 
 use crate::error::{Code, Error, Result};
 use crate::limits::Limits;
+use sink::Sink;
 
 /// What a root is asked for by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -86,6 +88,11 @@ pub trait Source: Send + Sync {
     async fn referrers(&self, digest: &Digest, artifact_type: Option<&str>, limits: &Limits) -> Result<Bytes> {
         let _ = (digest, artifact_type, limits);
         Err(self.unsupported("list the referrers in", "a store's entries tell what refers to what"))
+    }
+
+    /// Starts writing to it; the repository or store itself is touched by the first thing that is put.
+    fn sink(&self) -> Result<Box<dyn Sink>> {
+        Err(self.unsupported("write to", "it can only be read"))
     }
 
     /// The error of a source that cannot do what was asked.
