@@ -2,24 +2,29 @@
 //!
 //! Three steps, each of use alone: [`find`] a root (nothing is fetched but a store's entries), [`open`](Found::open) its
 //! document, and then either [`select`] one image for a platform or [`walk()`] all of them. Which name and which platform
-//! is meant is never decided here: the strategy does that, through [`Judgement`](crate::Judgement).
+//! is meant is never decided here: the strategy does that, through [`Judgement`](crate::Judgement). Who moves content asks
+//! for [`everything`] below its roots, and for what is [`referring`] to it.
 //!
 //! Work is bounded whatever a registry serves: indexes are followed [`NESTING`] deep, each one once, and at most
 //! [`DOCUMENTS`] documents are read.
 
+mod content;
 mod image;
 mod platforms;
 mod referrers;
 mod root;
 mod search;
 mod store;
+mod tags;
 mod walk;
 
+pub use content::{Content, everything};
 pub use image::{Image, Stored};
 pub use platforms::platforms;
-pub use referrers::{Referrer, referrers};
+pub use referrers::{Referrer, referrers, referring};
 pub use root::{Found, Root, find, find_all, pinned, resolve};
 pub use search::{select, select_all};
+pub use tags::tags;
 pub use walk::{Attestation, Predicate, Tree, Walked, attested, images, walk};
 
 use std::collections::BTreeSet;

@@ -16,6 +16,7 @@ pub struct Built {
     pub descriptor: Descriptor,
     bytes: Vec<u8>,
     below: Vec<Built>,
+    missing: bool,
 }
 
 /// An image whose config says that it is for `platform`; its index may say otherwise.
@@ -32,6 +33,22 @@ pub fn labelled(platform: &str, label: &str) -> Built {
     let config = built(media_type::OCI_CONFIG, &config, Vec::new());
     let manifest = json!({"schemaVersion": 2, "config": config.descriptor, "layers": []});
     built(media_type::OCI_MANIFEST, &manifest, vec![config])
+}
+
+/// An image with layers.
+pub fn layered(platform: &str, layers: impl IntoIterator<Item = Built>) -> Built {
+    let Built { mut below, bytes, .. } = image(platform);
+    let mut manifest: Value = serde_json::from_slice(&bytes).unwrap();
+    let layers: Vec<Built> = layers.into_iter().collect();
+    manifest["layers"] = layers.iter().map(|layer| json!(layer.descriptor)).collect();
+    below.extend(layers);
+    built(media_type::OCI_MANIFEST, &manifest, below)
+}
+
+/// A layer of these bytes.
+pub fn layer(bytes: &str) -> Built {
+    let descriptor = Descriptor::of("application/vnd.oci.image.layer.v1.tar", bytes.as_bytes());
+    Built { descriptor, bytes: bytes.as_bytes().to_vec(), below: Vec::new(), missing: false }
 }
 
 /// An artifact.
@@ -67,7 +84,7 @@ pub fn index(entries: impl IntoIterator<Item = Built>) -> Built {
 
 fn built(media_type: &str, value: &Value, below: Vec<Built>) -> Built {
     let bytes = serde_json::to_vec(value).unwrap();
-    Built { descriptor: Descriptor::of(media_type, &bytes), bytes, below }
+    Built { descriptor: Descriptor::of(media_type, &bytes), bytes, below, missing: false }
 }
 
 impl Built {
@@ -87,6 +104,23 @@ impl Built {
         self
     }
 
+    /// Says where else the content is.
+    pub fn elsewhere(mut self, url: &str) -> Self {
+        self.descriptor.urls.push(url.to_owned());
+        self
+    }
+
+    /// Named by what names it, and not there.
+    pub fn missing(mut self) -> Self {
+        self.missing = true;
+        self
+    }
+
+    /// What it names.
+    pub fn below(&self) -> &[Built] {
+        &self.below
+    }
+
     pub fn digest(&self) -> &str {
         self.descriptor.digest.as_str()
     }
@@ -99,6 +133,9 @@ impl Built {
     pub fn in_repository<S: Strategy>(&self, mut mock: Mock<S>, repository: &str, name: Option<&str>) -> Mock<S> {
         for below in &self.below {
             mock = below.in_repository(mock, repository, None);
+        }
+        if self.missing {
+            return mock;
         }
         mock.described(repository, name, self.descriptor.clone(), self.bytes.clone())
     }
