@@ -28,6 +28,8 @@ pub enum Bundled {
     Inspect,
     /// Layers, diff-ids, chain-ids and sizes.
     Layers,
+    /// The tags of a repository, the names in a store.
+    Tags,
     /// What Portolan makes of a reference or a platform.
     Explain,
     /// Not a frontend: which entry a name means, which entry is for a platform.
@@ -37,7 +39,7 @@ pub enum Bundled {
 impl Bundled {
     /// All of them, the strategy last.
     pub fn all() -> &'static [Bundled] {
-        &[Bundled::Resolve, Bundled::Inspect, Bundled::Layers, Bundled::Explain, Bundled::Strategy]
+        &[Bundled::Resolve, Bundled::Inspect, Bundled::Layers, Bundled::Tags, Bundled::Explain, Bundled::Strategy]
     }
 
     /// The one of that name.
@@ -51,6 +53,7 @@ impl Bundled {
             Bundled::Resolve => "resolve",
             Bundled::Inspect => "inspect",
             Bundled::Layers => "layers",
+            Bundled::Tags => "tags",
             Bundled::Explain => "explain",
             Bundled::Strategy => "strategy",
         }
@@ -62,6 +65,7 @@ impl Bundled {
             Bundled::Resolve => include_bytes!(concat!(env!("OUT_DIR"), "/resolve.wasm")),
             Bundled::Inspect => include_bytes!(concat!(env!("OUT_DIR"), "/inspect.wasm")),
             Bundled::Layers => include_bytes!(concat!(env!("OUT_DIR"), "/layers.wasm")),
+            Bundled::Tags => include_bytes!(concat!(env!("OUT_DIR"), "/tags.wasm")),
             Bundled::Explain => include_bytes!(concat!(env!("OUT_DIR"), "/explain.wasm")),
             Bundled::Strategy => include_bytes!(concat!(env!("OUT_DIR"), "/strategy.wasm")),
         }

@@ -9,7 +9,7 @@ use portolan::{Bundled, Component, Host};
 use crate::exit::Exit;
 
 /// The bundled frontends that are commands, each with what it is for and an example.
-pub const FRONTENDS: [(&str, &str, &str); 4] = [
+pub const FRONTENDS: [(&str, &str, &str); 5] = [
     ("inspect", "What an image or artifact is", "portolan inspect alpine:3 --platform linux/arm64"),
     (
         "resolve",
@@ -21,6 +21,7 @@ pub const FRONTENDS: [(&str, &str, &str); 4] = [
         "Layers, diff-ids, chain-ids and sizes",
         "portolan layers --last --key chain-id --platform linux/amd64 oci-layout://out:app",
     ),
+    ("tags", "The tags of a repository, listed and matched", "portolan tags ghcr.io/acme/app --semver '^1.2' --latest"),
     (
         "explain",
         "What Portolan makes of a reference or a platform",
