@@ -21,6 +21,7 @@ toolchain:
 
 servers:
 	@tests/install-servers.sh
+	@tests/install-olareg.sh "$(TOOLS)"
 
 demo: toolchain ## Build, and take a multi-platform image of BuildKit's apart. No server, no root.
 	@echo "==> cargo build (the first build compiles wasmtime, some minutes)"

@@ -10,6 +10,7 @@ use portolan::source::registry::Builder;
 use portolan::{Code, Limits};
 use portolan_oci::{Descriptor, Document, Index};
 use portolan_tests::fixtures;
+use portolan_tests::olareg::Olareg;
 use portolan_tests::registry::{Registry, User, run};
 
 use super::*;
@@ -116,6 +117,37 @@ async fn images_come_out_as_they_went_in() {
     // Debian's registry has no referrers API: the tag of the digest is looked for, and is not there either.
     let referrers = source.referrers(&layer.digest, None, &Limits::default()).await.unwrap();
     assert_eq!(Index::parse(&referrers).unwrap().manifests, []);
+}
+
+/// The attestations of an image are what refers to it, where they have a subject.
+#[tokio::test]
+async fn referrers_are_listed_where_the_registry_keeps_them() {
+    let registry = Olareg::start();
+    let layout = fixtures::layout("buildkit-sbom");
+    registry.push(&format!("oci:{}:1", layout.display()), "fixtures/sbom:1");
+    let source = repository(client(), registry.host(), "fixtures/sbom");
+    let root = resolve_tag(&source, "1").await.unwrap();
+    let Document::Index(index) = Document::parse(&source.fetch(&root, &Limits::default()).await.unwrap()).unwrap()
+    else {
+        panic!("the fixture's root is an index")
+    };
+    let of = |entry: &Descriptor| entry.annotations.get("vnd.docker.reference.digest").cloned();
+    let mut found = 0;
+    for attestation in index.manifests.iter().filter(|entry| of(entry).is_some()) {
+        let subject = of(attestation).unwrap().parse().unwrap();
+        let list = async |kind| {
+            let listed = source.referrers(&subject, kind, &Limits::default()).await.unwrap();
+            Index::parse(&listed).unwrap().manifests
+        };
+        let listed = list(None).await;
+        let digests: Vec<&Digest> = listed.iter().map(|entry| &entry.digest).collect();
+        assert_eq!(digests, [&attestation.digest], "{subject}");
+        let kind = listed[0].artifact_type.clone().unwrap();
+        assert_eq!(list(Some(&kind)).await, listed);
+        assert_eq!(list(Some("application/vnd.example.other")).await, []);
+        found += 1;
+    }
+    assert_eq!(found, 2);
 }
 
 #[tokio::test]

@@ -8,4 +8,5 @@ pub mod fixtures;
 pub mod guests;
 pub mod hostile;
 pub mod layout;
+pub mod olareg;
 pub mod registry;

@@ -88,12 +88,7 @@ impl Registry {
     /// Pushes an image with everything below it, byte for byte. `source` is skopeo's (`oci:DIR`, `oci:DIR:NAME`), `name` a
     /// repository with its tag.
     pub fn push(&self, source: &str, name: &str) {
-        let mut skopeo = Command::new("skopeo");
-        skopeo.args(["--insecure-policy", "copy", "--all", "--preserve-digests", "--dest-tls-verify=false"]);
-        if let Some(User { name, password }) = self.user {
-            skopeo.arg(format!("--dest-creds={name}:{password}"));
-        }
-        run(skopeo.arg(source).arg(format!("docker://{}/{name}", self.host)), "skopeo");
+        push(source, &self.host, name, self.user);
     }
 
     /// A folder that goes with the registry.
@@ -109,13 +104,24 @@ impl Drop for Registry {
     }
 }
 
+/// Has skopeo push to a registry that speaks plain HTTP, or TLS by whatever certificate.
+pub(crate) fn push(source: &str, host: &str, name: &str, user: Option<User>) {
+    let mut skopeo = Command::new("skopeo");
+    skopeo.args(["--insecure-policy", "copy", "--all", "--preserve-digests", "--dest-tls-verify=false"]);
+    if let Some(User { name, password }) = user {
+        skopeo.arg(format!("--dest-creds={name}:{password}"));
+    }
+    run(skopeo.arg(source).arg(format!("docker://{host}/{name}")), "skopeo");
+}
+
 /// A port of 127.0.0.1 that nobody used a moment ago.
 pub fn free_port() -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a free port on 127.0.0.1");
     listener.local_addr().expect("the address of a listener").port()
 }
 
-fn listens(host: &str, server: &mut Child) -> bool {
+/// Whether `server` comes to listen at `host`; not where it ends, or somebody else has the port.
+pub(crate) fn listens(host: &str, server: &mut Child) -> bool {
     let until = Instant::now() + Duration::from_secs(20);
     while Instant::now() < until {
         if TcpStream::connect(host).is_ok() {
