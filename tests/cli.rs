@@ -35,7 +35,7 @@ fn every_status_has_its_meaning_and_says_what_to_try() {
         (2, "resolve oci-layout://x:1 --store x".into(), "NAME=DIR"),
         (2, "inspect oci-layout://buildkit-multi:1.4 --raw --jq .[".into(), "jq"),
         (2, "run".into(), "FRONTEND"),
-        (2, "run resolve alpine --allow push=*".into(), "pull=PATTERN"),
+        (2, "run resolve alpine --allow write=*".into(), "pull=PATTERN"),
         // 5: it does not exist.
         (5, "run nope.wasm".into(), "nope.wasm"),
         (5, "resolve oci-layout://nope:1".into(), "nope"),

@@ -297,7 +297,7 @@ async fn every_door_asks_for_the_grant() {
 
     let run = world.run("push", "r.example/a").grants(Grants::new().push("r.example/a").unwrap());
     let error = world.host.run(run).await.unwrap_err();
-    assert_eq!((error.status(), error.to_string().contains("does not write")), (1, true), "{error}");
+    assert_eq!((error.status(), error.to_string().contains("it can only be read")), (1, true), "{error}");
 }
 
 #[tokio::test]

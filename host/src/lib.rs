@@ -39,16 +39,18 @@
 //! ```
 //!
 //! In reading order: [`Host`], [`Component`] and [`Frontend`]; [`Run`], [`Grants`] and [`Answer`]; [`ImageQuery`];
-//! [`source`] for where content comes from; [`Limits`] for what bounds it all; [`Error`], [`LoadError`] and [`RunError`].
+//! [`source`] for where content comes from and goes to, [`progress`] for what is told meanwhile; [`Limits`] for what bounds it all; [`Error`], [`LoadError`] and [`RunError`].
 
 mod bindings;
 mod engine;
 pub mod error;
 pub mod limits;
 mod private;
+pub mod progress;
 mod session;
 pub mod source;
 pub mod text;
+mod transfer;
 
 pub use engine::{
     Answer, Body, Bundled, Cause, Component, Content, Failure, Frontend, Host, HostBuilder, Image, ImageQuery, Info,

@@ -33,7 +33,7 @@ pub(super) struct Guest {
 impl Guest {
     /// A store for `run`, which waits for a place where the pool is full.
     pub(super) async fn new(host: &Host, run: Run) -> Result<Self, RunError> {
-        let Run { frontend, stores, grants, wall_clock, limits, .. } = run;
+        let Run { frontend, stores, grants, wall_clock, limits, progress, .. } = run;
         if !host.is(&frontend.host) {
             return Err(RunError::Unsupported("the frontend was loaded by another host".into()));
         }
@@ -46,8 +46,8 @@ impl Guest {
         // What a guest hands over is copied before anyone can look at it, so this bounds the copy; what one call may carry
         // is checked in the session.
         let carried = limits.call_arguments.max(limits.response);
-        let session =
-            Session::new(Setup { limits, grants, stores, registries: host.registries(), platform: host.platform() });
+        let (registries, platform) = (host.registries(), host.platform());
+        let session = Session::new(Setup { limits, grants, stores, registries, platform, progress });
         let mut store = Store::new(frontend.loaded.pre.engine(), session);
         store.limiter(|session| &mut session.memory);
         store.set_hostcall_fuel(usize::try_from(carried).unwrap_or(usize::MAX));
@@ -97,7 +97,7 @@ impl Guest {
 
     async fn content(&mut self, repository: &str, descriptor: types::Descriptor) -> Result<Body, RunError> {
         let source = self.store.data_mut().source(repository);
-        let opened = match source.and_then(|source| Ok((checked(descriptor, repository)?, source))) {
+        let opened = match source.and_then(|source| Ok((checked(descriptor, "read", repository)?, source))) {
             Ok((descriptor, source)) => match source.open(&descriptor).await {
                 Ok(stream) => Ok(Body::Content { descriptor: Box::new(descriptor), stream }),
                 Err(error) => Err(error),

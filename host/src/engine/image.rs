@@ -157,7 +157,7 @@ impl Image {
         let wire::Image { repository, platform, index, manifest, config, platforms } = image;
         let content = |content: wire::Content| {
             let wire::Content { descriptor, bytes } = content;
-            Ok(Content { descriptor: checked(descriptor, &repository)?, bytes })
+            Ok(Content { descriptor: checked(descriptor, "resolve", &repository)?, bytes })
         };
         Ok(Image {
             platform,

@@ -12,6 +12,7 @@ use super::guest::{Guest, within};
 use super::load::Frontend;
 use crate::bindings::frontend as wire;
 use crate::limits::Limits;
+use crate::progress::Progress;
 use crate::session::Bound;
 use crate::session::grants::Grants;
 use crate::source::{ByteStream, Source};
@@ -25,6 +26,7 @@ pub struct Run {
     pub(super) grants: Grants,
     pub(super) wall_clock: Option<Option<Duration>>,
     pub(super) limits: Option<Arc<Limits>>,
+    pub(super) progress: Progress,
 }
 
 impl Run {
@@ -37,6 +39,7 @@ impl Run {
             grants: Grants::new(),
             wall_clock: None,
             limits: None,
+            progress: Progress::default(),
         }
     }
 
@@ -48,7 +51,8 @@ impl Run {
         self
     }
 
-    /// A store that the run may read under `name`, which is percent-encoded as in `oci-layout://NAME`.
+    /// A store that the run may read under `name`, which is percent-encoded as in `oci-layout://NAME`. Writing to it takes a
+    /// [grant](Grants::push_reference).
     #[must_use]
     pub fn store(mut self, name: impl Into<String>, source: Arc<dyn Source>) -> Self {
         let scheme = match Location::parse(&source.repository()) {
@@ -71,6 +75,13 @@ impl Run {
     #[must_use]
     pub fn wall_clock(mut self, limit: Option<Duration>) -> Self {
         self.wall_clock = Some(limit);
+        self
+    }
+
+    /// Who is told what is moved, while the run has something pushed or copied.
+    #[must_use]
+    pub fn progress(mut self, progress: Progress) -> Self {
+        self.progress = progress;
         self
     }
 

@@ -85,6 +85,14 @@ impl Answers {
         self.known.entry(question).or_insert(Ok(Found { descriptor: None, bytes }));
     }
 
+    /// What was said of a repository's names before it was written to counts no more; documents stay what they are.
+    pub(crate) fn forget_names(&mut self, repository: &str) {
+        self.known.retain(|question, _| {
+            let names = matches!(question.what, What::Tag(_) | What::Entries | What::Referrers { .. });
+            !(names && &*question.repository == repository)
+        });
+    }
+
     /// Asks, or says what was answered before; a question under way is joined.
     pub(crate) async fn get(&mut self, question: Question, source: &Arc<dyn Source>) -> Answer {
         if let Some(answer) = self.known.get(&question) {

@@ -7,6 +7,7 @@ use super::answers::{Question, What};
 use super::{Place, Session, budget, checked, digest, document, log};
 use crate::bindings::{blobs, discovery, fetcher, host, pusher, resolver, types};
 use crate::error::{Code, Error, Result};
+use crate::source::sink::Pushed;
 
 /// What a string or a record costs in a list, besides its bytes.
 const ITEM: usize = 16;
@@ -163,8 +164,9 @@ impl pusher::Host for Session {
     ) -> wasmtime::Result<Result<pusher::Pushed, types::Error>> {
         let named = name.as_ref().map_or(0, String::len) + descriptor.media_type.len() + descriptor.digest.len();
         self.call(1, repository.len() + named + content.len())?;
-        let error = self.writing(&repository);
-        self.answer(Err(error))
+        let pushed = self.pushed(&repository, name, descriptor, content).await;
+        let pushed = pushed.map(|Pushed { created, subject_processed }| pusher::Pushed { created, subject_processed });
+        self.answer(pushed)
     }
 
     async fn copy(
@@ -180,9 +182,10 @@ impl pusher::Host for Session {
                 item.descriptor.media_type.len() + item.descriptor.digest.len() + name + ITEM
             })
             .sum();
-        self.call(1, source.len() + target.len() + listed)?;
-        let error = self.writing(&target);
-        self.answer(Err(error))
+        // Each item is a question or more to the registry.
+        self.call(items.len().max(1), source.len() + target.len() + listed)?;
+        let copied = self.copied(&source, &target, items).await;
+        self.answer(copied)
     }
 }
 
@@ -214,7 +217,7 @@ impl Session {
         length: u32,
     ) -> Result<Vec<u8>> {
         let place = self.place(repository, "read from")?;
-        let descriptor = checked(descriptor, &place.repository)?;
+        let descriptor = checked(descriptor, "read from", &place.repository)?;
         let most = self.setup.limits.attestation;
         if u64::from(length) > most {
             let detail = format!("one read is of at most {}", budget::bytes(most));

@@ -8,6 +8,7 @@ pub mod budget;
 pub mod grants;
 mod imports;
 pub mod log;
+mod writing;
 
 use std::sync::Arc;
 
@@ -16,6 +17,7 @@ use portolan_oci::{Descriptor, Digest, Location, Scheme, media_type};
 use crate::bindings::types;
 use crate::error::{Code, Error, Result};
 use crate::limits::Limits;
+use crate::progress::Progress;
 use crate::source::{Registries, Source};
 use answers::{Answers, Question, What};
 use budget::{Crossed, Memory, Meter};
@@ -42,6 +44,7 @@ pub(crate) struct Setup {
     pub(crate) stores: Vec<Bound>,
     pub(crate) registries: Option<Arc<dyn Registries>>,
     pub(crate) platform: Arc<str>,
+    pub(crate) progress: Progress,
 }
 
 /// See the module.
@@ -212,37 +215,23 @@ impl Session {
         };
         Ok(Place { source: registries.repository(&reference), repository: repository.into() })
     }
-
-    /// Whether a guest may write to `repository`: not even with a grant, so far.
-    fn writing(&self, repository: &str) -> Error {
-        let operation = "push to";
-        let location = match location(repository, operation).and_then(|asked| bare(&asked, operation).map(|()| asked)) {
-            Ok(location) => location,
-            Err(error) => return error,
-        };
-        if !self.setup.grants.allows_push(&location.repository()) {
-            let detail = "this run was not granted to write to it";
-            return Error::new(Code::Denied, operation, location.shown(), detail);
-        }
-        Error::new(Code::Unsupported, operation, location.shown(), "this host does not write")
-    }
 }
 
 /// A document to be asked for, from what a guest passed.
 fn document(place: &Place, descriptor: types::Descriptor) -> Result<Question> {
-    let descriptor = checked(descriptor, &place.repository)?;
+    let descriptor = checked(descriptor, "fetch from", &place.repository)?;
     let Descriptor { media_type, digest, size, .. } = descriptor;
     Ok(Question { repository: Arc::clone(&place.repository), what: What::Document { media_type, digest, size } })
 }
 
 /// A guest's descriptor, before it becomes a path, a URL or a key.
-pub(crate) fn checked(descriptor: types::Descriptor, repository: &str) -> Result<Descriptor> {
+pub(crate) fn checked(descriptor: types::Descriptor, operation: &'static str, repository: &str) -> Result<Descriptor> {
     let types::Descriptor { media_type, digest, size } = descriptor;
-    let malformed = |what: String| Err(Error::new(Code::Malformed, "fetch from", repository, what));
+    let malformed = |what: String| Err(Error::new(Code::Malformed, operation, repository, what));
     if !media_type::valid(&media_type) {
         return malformed(format!("the media type {} is none", shown(&media_type)));
     }
-    let digest = self::digest(&digest, "fetch from", repository)?;
+    let digest = self::digest(&digest, operation, repository)?;
     if i64::try_from(size).is_err() {
         return malformed(format!("the descriptor's size {size} is more than 2^63-1"));
     }

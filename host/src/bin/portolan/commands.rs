@@ -8,6 +8,8 @@ use clap::{Arg, ArgAction, ArgMatches, Command};
 use portolan::{Bundled, Component, Grants, Run, Stats};
 
 use crate::exit::{Exit, say};
+use crate::metadata::MetadataFile;
+use crate::progress::Screen;
 use crate::setup::{FRONTENDS, component, frontend_argument, host, named, said};
 use crate::stores::utf8;
 use crate::{about, arguments, frontend, output};
@@ -17,11 +19,11 @@ const RUN_EXAMPLE: &str =
     "portolan run ./frontend.wasm --help\n  portolan run ./frontend.wasm alpine:3 --allow 'pull=ghcr.io/acme/*'";
 
 /// Does what the words say; the status to exit with.
-pub async fn run(words: &[OsString]) -> Result<u8, Exit> {
+pub async fn run(words: &[OsString], screen: &Screen) -> Result<u8, Exit> {
     let first = words.first().map(utf8).transpose()?.unwrap_or("--help");
     let rest = words.get(1..).unwrap_or_default();
     match first {
-        "run" => run_any(rest).await,
+        "run" => run_any(rest, screen).await,
         "frontends" => about::frontends(rest).await,
         "describe" => about::describe(rest).await,
         _ => match FRONTENDS.iter().find(|(name, ..)| *name == first) {
@@ -32,7 +34,7 @@ pub async fn run(words: &[OsString]) -> Result<u8, Exit> {
                     component: Component::Bundled(bundled),
                     example: Some(example),
                 }
-                .run(rest, None)
+                .run(rest, None, screen)
                 .await
             }
             // Help, the version, and what there is not: clap says it.
@@ -72,7 +74,7 @@ struct Program<'a> {
 }
 
 impl Program<'_> {
-    async fn run(&self, words: &[OsString], allowed: Option<&ArgMatches>) -> Result<u8, Exit> {
+    async fn run(&self, words: &[OsString], allowed: Option<&ArgMatches>, screen: &Screen) -> Result<u8, Exit> {
         let strategy = strategy(words);
         let host = host(strategy.as_deref())?;
         let loaded = host.load(self.component).await?;
@@ -101,7 +103,13 @@ impl Program<'_> {
         for (name, source) in arguments.stores.into_opened() {
             run = run.store(name, source);
         }
-        let answer = host.run(run).await?;
+        let metadata =
+            matches.get_one::<PathBuf>("metadata-file").map(|path| MetadataFile::prepare(path)).transpose()?;
+        let answer = host.run(run.progress(screen.progress(matches.get_flag("quiet")))).await?;
+        screen.clear();
+        if let Some(file) = metadata {
+            file.write(&answer.metadata)?;
+        }
         let status = answer.status;
         if let Some(before) = allowed
             && (before.get_flag("stats") || matches.get_flag("stats"))
@@ -136,9 +144,9 @@ fn strategy(words: &[OsString]) -> Option<PathBuf> {
 fn allow() -> Arg {
     Arg::new("allow")
         .long("allow")
-        .value_name("pull=PATTERN")
+        .value_name("pull|push=PATTERN")
         .action(ArgAction::Append)
-        .help("Let the frontend read repositories beyond those named on the command line: pull=ghcr.io/acme/*")
+        .help("Let the frontend read (pull) or write (push) repositories beyond those named here: pull=ghcr.io/acme/*")
 }
 
 fn stats() -> Arg {
@@ -157,15 +165,15 @@ fn used(stats: &Stats) -> String {
 }
 
 fn allowing(grants: Grants, option: &str) -> Result<Grants, Exit> {
-    match option.split_once('=') {
-        Some(("pull", pattern)) => {
-            grants.pull(pattern).map_err(|error| Exit::usage(format!("--allow {option:?}: {error}")))
-        }
-        _ => Err(Exit::usage(format!("--allow {option:?} is not pull=PATTERN"))),
-    }
+    let granted = match option.split_once('=') {
+        Some(("pull", pattern)) => grants.pull(pattern),
+        Some(("push", pattern)) => grants.push(pattern),
+        _ => return Err(Exit::usage(format!("--allow {option:?} is neither pull=PATTERN nor push=PATTERN"))),
+    };
+    granted.map_err(|error| Exit::usage(format!("--allow {option:?}: {error}")))
 }
 
-async fn run_any(words: &[OsString]) -> Result<u8, Exit> {
+async fn run_any(words: &[OsString], screen: &Screen) -> Result<u8, Exit> {
     let command = Command::new("portolan run")
         .bin_name("portolan run")
         .about(RUN)
@@ -201,5 +209,5 @@ async fn run_any(words: &[OsString]) -> Result<u8, Exit> {
     let rest: Vec<OsString> = matches.get_many("rest").into_iter().flatten().cloned().collect();
     let name = named(&matches);
     let program = Program { path: format!("portolan run {name}"), component: component(name)?, example: None };
-    program.run(&rest, Some(&matches)).await
+    program.run(&rest, Some(&matches), screen).await
 }

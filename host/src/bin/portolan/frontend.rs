@@ -8,7 +8,20 @@ use portolan_oci::Mode;
 use crate::exit::Exit;
 
 /// Options that every command has; a frontend may not name its parameters like them.
-const OURS: [&str; 10] = ["allow", "compat", "exact", "format", "help", "jq", "mode", "stats", "store", "strategy"];
+const OURS: [&str; 12] = [
+    "allow",
+    "compat",
+    "exact",
+    "format",
+    "help",
+    "jq",
+    "metadata-file",
+    "mode",
+    "quiet",
+    "stats",
+    "store",
+    "strategy",
+];
 const SHORT_HELP: char = 'h';
 
 /// The command line of a frontend, after `path` (`portolan inspect`, `portolan run x.wasm`).
@@ -50,6 +63,9 @@ pub fn common(formats: &[String]) -> Vec<Arg> {
             .conflicts_with("compat"),
         option("strategy", "FILE.wasm", "Match names and select platforms by this component"),
         option("store", "NAME=DIR", "Give a layout a name: oci-layout://NAME:TAG").action(ArgAction::Append),
+        option("metadata-file", "FILE", "Write what the answer says beside its text there, as a JSON object")
+            .value_parser(clap::value_parser!(std::path::PathBuf)),
+        option("quiet", "", "Do not show what is being moved").action(ArgAction::SetTrue),
     ]
 }
 

@@ -8,7 +8,9 @@ mod arguments;
 mod commands;
 mod exit;
 mod frontend;
+mod metadata;
 mod output;
+mod progress;
 mod query;
 mod setup;
 mod stores;
@@ -17,12 +19,14 @@ use std::process::ExitCode;
 
 fn main() -> ExitCode {
     let words: Vec<std::ffi::OsString> = std::env::args_os().skip(1).collect();
-    log();
+    let screen = progress::Screen::new();
+    log(screen.clone());
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let done = match runtime {
-        Ok(runtime) => runtime.block_on(commands::run(&words)),
+        Ok(runtime) => runtime.block_on(commands::run(&words, &screen)),
         Err(error) => Err(exit::Exit::failure(format!("cannot start: {error}"))),
     };
+    screen.clear();
     match done {
         Ok(status) => ExitCode::from(status),
         Err(exit) => exit.report(),
@@ -31,11 +35,11 @@ fn main() -> ExitCode {
 
 /// What guests and the library have to say goes to stderr: warnings and errors, or from the level that `PORTOLAN_LOG`
 /// names (error, warn, info, debug, trace).
-fn log() {
+fn log(screen: progress::Screen) {
     let level = std::env::var("PORTOLAN_LOG").ok().and_then(|level| level.parse().ok()).unwrap_or(tracing::Level::WARN);
     tracing_subscriber::fmt()
         .with_max_level(level)
-        .with_writer(std::io::stderr)
+        .with_writer(screen)
         .with_ansi(false)
         .with_target(false)
         .without_time()
