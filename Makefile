@@ -22,6 +22,7 @@ toolchain:
 servers:
 	@tests/install-servers.sh
 	@tests/install-olareg.sh "$(TOOLS)"
+	@if command -v go >/dev/null; then tests/install-go-tools.sh "$(TOOLS)" docker-buildx crane; fi
 
 demo: toolchain ## Build, and take a multi-platform image of BuildKit's apart. No server, no root.
 	@echo "==> cargo build (the first build compiles wasmtime, some minutes)"

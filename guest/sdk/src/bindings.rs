@@ -7,11 +7,11 @@
 
 #![allow(missing_docs, unsafe_op_in_unsafe_fn, clippy::all, clippy::pedantic, clippy::unwrap_used, clippy::panic)]
 
-/// A frontend and everything that it may import.
-pub mod reader {
+/// A frontend and everything that it may import: of a frontend that only looks, nothing of `pusher` is left.
+pub mod writer {
     wit_bindgen::generate!({
         path: "../../wit",
-        world: "portolan:oci/reader",
+        world: "portolan:oci/writer",
         generate_all,
         pub_export_macro: true,
         export_macro_name: "export_frontend",
@@ -24,7 +24,7 @@ pub mod resolution {
         path: "../../wit",
         inline: "package portolan:sdk; world typed { export portolan:oci/image-resolver@0.1.0; }",
         world: "portolan:sdk/typed",
-        with: { "portolan:oci/types@0.1.0": super::reader::portolan::oci::types },
+        with: { "portolan:oci/types@0.1.0": super::writer::portolan::oci::types },
         pub_export_macro: true,
         export_macro_name: "export_image_resolver",
     });
@@ -36,8 +36,8 @@ pub mod judgement {
         path: "../../wit",
         world: "portolan:oci/judgement",
         with: {
-            "portolan:oci/types@0.1.0": super::reader::portolan::oci::types,
-            "portolan:oci/host@0.1.0": super::reader::portolan::oci::host,
+            "portolan:oci/types@0.1.0": super::writer::portolan::oci::types,
+            "portolan:oci/host@0.1.0": super::writer::portolan::oci::host,
         },
         pub_export_macro: true,
         export_macro_name: "export_strategy",

@@ -2,9 +2,9 @@
 
 use portolan_oci::{Descriptor, Mode};
 
-use crate::bindings::reader::exports::portolan::oci::frontend as wit;
-use crate::bindings::reader::portolan::oci::types;
 use crate::bindings::resolution::exports::portolan::oci::image_resolver as build_host;
+use crate::bindings::writer::exports::portolan::oci::frontend as wit;
+use crate::bindings::writer::portolan::oci::types;
 use crate::failure::{Error, Failure};
 use crate::frontend::{Frontend, ImageResolver};
 use crate::host::{Level, Machine, Strategy};

@@ -84,6 +84,50 @@ pub trait Host: Machine {
     fn referrers(&self, repository: &str, digest: &str, artifact_type: Option<&str>) -> Result<Vec<u8>, Error>;
 }
 
+/// What became of a document that was pushed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Pushed {
+    /// False where it was there already, under its name if it was given one.
+    pub created: bool,
+    /// False where the document has a subject and the registry does not list referrers by itself.
+    pub subject_processed: bool,
+}
+
+/// Something to be copied.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Item {
+    /// A blob, a manifest or an index; media type, digest and size count.
+    pub descriptor: Descriptor,
+    /// For manifests and indexes, as in [`Pusher::push`].
+    pub name: Option<String>,
+}
+
+impl Item {
+    /// Content without a name: what others name by its digest.
+    pub fn new(descriptor: &Descriptor) -> Self {
+        Item { descriptor: descriptor.bare(), name: None }
+    }
+}
+
+/// Writing, which a run may do only where it was granted to. What is written under a name is seen when all of it is there.
+pub trait Pusher {
+    /// Stores a document that the frontend made. A name is, in a registry, a tag; in a store a tag (`1`), a name with its
+    /// tag (`docker.io/acme/app:1`), or `@DIGEST`, which makes the document a root without a name. Without one it is content
+    /// that only its digest reaches. What it leads to has to be there already. A name moves: the last writer wins.
+    fn push(
+        &self,
+        repository: &str,
+        name: Option<&str>,
+        descriptor: &Descriptor,
+        content: &[u8],
+    ) -> Result<Pushed, Error>;
+
+    /// Makes content of `source` present in `target`, byte for byte and without its passing through the frontend. The host
+    /// orders: blobs, then manifests, an index after what it names, names last. Everything that an item leads to is an item
+    /// too, or there already.
+    fn copy(&self, source: &str, target: &str, items: &[Item]) -> Result<(), Error>;
+}
+
 /// The two questions that people answer differently; whichever strategy was plugged in answers.
 pub trait Judgement {
     /// Positions in a store's entries (the bytes of its index.json) that `name` may mean: empty, `:TAG` or `/NAME[:TAG]`.
@@ -94,9 +138,9 @@ pub trait Judgement {
 }
 
 /// Everything that a frontend is given.
-pub trait Context: Host + Judgement {}
+pub trait Context: Host + Judgement + Pusher {}
 
-impl<T: Host + Judgement> Context for T {}
+impl<T: Host + Judgement + Pusher> Context for T {}
 
 /// Another way to judge, to be exported by [`strategy!`](crate::strategy!). Stateless, like everything in a component that
 /// lives for one run.

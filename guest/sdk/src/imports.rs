@@ -2,9 +2,9 @@
 
 use portolan_oci::{Descriptor, Digest, Mode};
 
-use crate::bindings::reader::portolan::oci::{blobs, discovery, fetcher, host, resolver, strategy, types};
+use crate::bindings::writer::portolan::oci::{blobs, discovery, fetcher, host, pusher, resolver, strategy, types};
 use crate::failure::{Error, Failure, code};
-use crate::host::{Host, Judgement, Level, Machine, Resolved, TagPage};
+use crate::host::{Host, Item, Judgement, Level, Machine, Pushed, Pusher, Resolved, TagPage};
 
 /// Everything that the host links; what a frontend does not call is not imported.
 #[derive(Debug, Clone, Copy, Default)]
@@ -65,6 +65,29 @@ impl Host for Imports {
 
     fn referrers(&self, repository: &str, digest: &str, artifact_type: Option<&str>) -> Result<Vec<u8>, Error> {
         discovery::referrers(repository, digest, artifact_type).map_err(error)
+    }
+}
+
+impl Pusher for Imports {
+    fn push(
+        &self,
+        repository: &str,
+        name: Option<&str>,
+        descriptor: &Descriptor,
+        content: &[u8],
+    ) -> Result<Pushed, Error> {
+        match pusher::push(repository, name, &lower(descriptor), content) {
+            Ok(pusher::Pushed { created, subject_processed }) => Ok(Pushed { created, subject_processed }),
+            Err(failed) => Err(error(failed)),
+        }
+    }
+
+    fn copy(&self, source: &str, target: &str, items: &[Item]) -> Result<(), Error> {
+        let items: Vec<pusher::Item> = items
+            .iter()
+            .map(|item| pusher::Item { descriptor: lower(&item.descriptor), name: item.name.clone() })
+            .collect();
+        pusher::copy(source, target, &items).map_err(error)
     }
 }
 

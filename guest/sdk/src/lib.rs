@@ -42,7 +42,8 @@
 //! [mock host](mock), so that a frontend is tested by plain `cargo test`.
 //!
 //! In reading order: [`Frontend`], [`Info`] and [`Parameter`], [`Request`], [`traverse`], [`Response`] and [`table`],
-//! [`Failure`]; then [`Host`] and [`Judgement`], for who wants to ask in person; [`Strategy`] for who wants to answer.
+//! [`Failure`]; then [`Host`] and [`Judgement`], for who wants to ask in person; [`Pusher`] for who wants to write;
+//! [`Strategy`] for who wants to answer.
 //!
 //! Not here: what references, digests, platforms and documents mean ([`oci`]), and every judgement about them.
 
@@ -76,7 +77,7 @@ mod typed;
 
 pub use failure::{Error, Failure, code};
 pub use frontend::{Frontend, ImageResolver};
-pub use host::{Context, Host, Judgement, Level, Machine, Resolved, Strategy, TagPage};
+pub use host::{Context, Host, Item, Judgement, Level, Machine, Pushed, Pusher, Resolved, Strategy, TagPage};
 pub use parameter::{Info, Kind, Parameter};
 pub use portolan_oci as oci;
 pub use request::Request;

@@ -11,22 +11,22 @@ macro_rules! frontend {
 
             struct Component;
 
-            impl bindings::reader::exports::portolan::oci::frontend::Guest for Component {
-                fn describe() -> bindings::reader::exports::portolan::oci::frontend::Info {
+            impl bindings::writer::exports::portolan::oci::frontend::Guest for Component {
+                fn describe() -> bindings::writer::exports::portolan::oci::frontend::Info {
                     exports::describe::<$frontend>()
                 }
 
                 fn solve(
-                    request: bindings::reader::exports::portolan::oci::frontend::Request,
+                    request: bindings::writer::exports::portolan::oci::frontend::Request,
                 ) -> Result<
-                    bindings::reader::exports::portolan::oci::frontend::Response,
-                    bindings::reader::portolan::oci::types::Failure,
+                    bindings::writer::exports::portolan::oci::frontend::Response,
+                    bindings::writer::portolan::oci::types::Failure,
                 > {
                     exports::solve::<$frontend>(request)
                 }
             }
 
-    bindings::reader::export_frontend!(Component with_types_in $crate::bindings::reader);
+    bindings::writer::export_frontend!(Component with_types_in $crate::bindings::writer);
         };
     };
 }
@@ -48,7 +48,7 @@ macro_rules! resolver {
                     query: bindings::resolution::exports::portolan::oci::image_resolver::Query,
                 ) -> Result<
                     bindings::resolution::exports::portolan::oci::image_resolver::Image,
-                    bindings::reader::portolan::oci::types::Failure,
+                    bindings::writer::portolan::oci::types::Failure,
                 > {
                     exports::resolve_image::<$frontend>(query)
                 }
@@ -76,7 +76,7 @@ macro_rules! strategy {
                     entries: Vec<u8>,
                     name: String,
                     mode: String,
-                ) -> Result<Vec<u32>, bindings::reader::portolan::oci::types::Failure> {
+                ) -> Result<Vec<u32>, bindings::writer::portolan::oci::types::Failure> {
                     exports::match_name::<$strategy>(entries, name, mode)
                 }
 
@@ -84,7 +84,7 @@ macro_rules! strategy {
                     index: Vec<u8>,
                     platform: String,
                     mode: String,
-                ) -> Result<Vec<u32>, bindings::reader::portolan::oci::types::Failure> {
+                ) -> Result<Vec<u32>, bindings::writer::portolan::oci::types::Failure> {
                     exports::select::<$strategy>(index, platform, mode)
                 }
             }

@@ -1,4 +1,5 @@
-//! A host for tests: documents from OCI layouts on disk or from a table, everything that was asked written down.
+//! A host for tests: documents from OCI layouts on disk or from a table, everything that was asked written down, everything
+//! that was written kept in memory.
 //!
 //! ```
 //! # use portolan_sdk::oci::{self, Mode};
@@ -19,11 +20,31 @@
 //! assert_eq!(mock.asked(), ["resolve docker.io/acme/app:1"]);
 //! ```
 //!
-//! It verifies what it hands out as a host does, and knows neither grants nor limits.
+//! It verifies what it hands out and what it is given as a host does, and knows neither grants nor limits. What a frontend
+//! wrote is there to be read again, by it and by the test; nothing on disk changes.
+//!
+//! ```
+//! # use portolan_sdk::oci::{self, Descriptor, Mode};
+//! # struct Bundled;
+//! # impl portolan_sdk::Strategy for Bundled {
+//! #     fn match_name(_: &impl portolan_sdk::Machine, _: &[u8], _: &str, _: Mode) -> Result<Vec<u32>, portolan_sdk::Failure> { Ok(vec![0]) }
+//! #     fn select(_: &impl portolan_sdk::Machine, _: &[u8], _: &str, _: Mode) -> Result<Vec<u32>, portolan_sdk::Failure> { Ok(vec![0]) }
+//! # }
+//! use portolan_sdk::mock::Mock;
+//! use portolan_sdk::{Host, Pusher};
+//!
+//! let index = br#"{"schemaVersion":2,"manifests":[]}"#;
+//! let mock = Mock::new(Bundled);
+//! let descriptor = Descriptor::of(oci::media_type::OCI_INDEX, index);
+//! mock.push("docker.io/acme/app", Some("1"), &descriptor, index).unwrap();
+//! assert_eq!(mock.resolve("docker.io/acme/app:1").unwrap().descriptor, descriptor);
+//! assert_eq!(mock.content("docker.io/acme/app", &descriptor.digest).unwrap(), index);
+//! ```
 
 mod repository;
+mod write;
 
-use std::cell::RefCell;
+use std::cell::{Ref, RefCell};
 use std::collections::BTreeMap;
 use std::marker::PhantomData;
 use std::path::Path;
@@ -33,7 +54,7 @@ use portolan_oci::{Descriptor, Digest, Location, Mode, document};
 
 use crate::failure::{Error, Failure, code};
 use crate::frontend::Frontend;
-use crate::host::{Host, Judgement, Level, Machine, Resolved, Strategy, TagPage};
+use crate::host::{Host, Item, Judgement, Level, Machine, Pushed, Pusher, Resolved, Strategy, TagPage};
 use crate::request::Request;
 use crate::response::Response;
 use repository::Repository;
@@ -42,7 +63,7 @@ use repository::Repository;
 #[derive(Debug)]
 pub struct Mock<S> {
     machine: String,
-    repositories: BTreeMap<String, Repository>,
+    repositories: RefCell<BTreeMap<String, Repository>>,
     asked: RefCell<Vec<String>>,
     logged: RefCell<Vec<(Level, String)>>,
     strategy: PhantomData<S>,
@@ -53,7 +74,7 @@ impl<S: Strategy> Mock<S> {
     pub fn new(_: S) -> Self {
         Mock {
             machine: "linux/amd64".to_owned(),
-            repositories: BTreeMap::new(),
+            repositories: RefCell::default(),
             asked: RefCell::default(),
             logged: RefCell::default(),
             strategy: PhantomData,
@@ -71,6 +92,7 @@ impl<S: Strategy> Mock<S> {
     #[must_use]
     pub fn layout(mut self, name: &str, dir: impl AsRef<Path>) -> Self {
         self.repositories
+            .get_mut()
             .insert(format!("oci-layout://{}", encode_store(name)), Repository::on_disk(dir.as_ref(), false));
         self
     }
@@ -90,7 +112,7 @@ impl<S: Strategy> Mock<S> {
     /// names.
     #[must_use]
     pub fn registry(mut self, repository: &str, dir: impl AsRef<Path>) -> Self {
-        self.repositories.insert(repository.to_owned(), Repository::on_disk(dir.as_ref(), true));
+        self.repositories.get_mut().insert(repository.to_owned(), Repository::on_disk(dir.as_ref(), true));
         self
     }
 
@@ -111,7 +133,8 @@ impl<S: Strategy> Mock<S> {
         descriptor: Descriptor,
         bytes: impl Into<Vec<u8>>,
     ) -> Self {
-        let table = self.repositories.entry(repository.to_owned()).or_insert_with(|| Repository::table(repository));
+        let repositories = self.repositories.get_mut();
+        let table = repositories.entry(repository.to_owned()).or_insert_with(|| Repository::table(repository));
         table.add(name, descriptor, bytes.into());
         self
     }
@@ -125,7 +148,8 @@ impl<S: Strategy> Mock<S> {
         F::solve(self, Request::parse(F::describe(), arguments)?)
     }
 
-    /// What was asked so far, in order: `resolve REFERENCE`, `entries REPOSITORY`, `fetch DIGEST`, `prefetch DIGEST …`.
+    /// What was asked so far, in order: `resolve REFERENCE`, `entries REPOSITORY`, `fetch DIGEST`, `prefetch DIGEST …`,
+    /// `push REPOSITORY DIGEST[ NAME]`, `copy SOURCE TARGET DIGEST …`.
     pub fn asked(&self) -> Vec<String> {
         self.asked.borrow().clone()
     }
@@ -135,14 +159,24 @@ impl<S: Strategy> Mock<S> {
         self.logged.borrow().clone()
     }
 
+    /// What a repository holds under a digest now.
+    pub fn content(&self, repository: &str, digest: &Digest) -> Option<Vec<u8>> {
+        self.repositories.borrow().get(repository)?.bytes(digest)
+    }
+
+    /// The names that a repository has now and what they name, in the order in which they were given: tags of a registry,
+    /// of a store what its entries are called.
+    pub fn named(&self, repository: &str) -> Vec<(String, Descriptor)> {
+        self.repositories.borrow().get(repository).map(Repository::names).unwrap_or_default()
+    }
+
     fn note(&self, question: String) {
         self.asked.borrow_mut().push(question);
     }
 
-    fn repository(&self, name: &str) -> Result<&Repository, Error> {
-        self.repositories
-            .get(name)
-            .ok_or_else(|| Error::new(code::NOT_FOUND, format!("cannot open {name}: no such repository")))
+    fn repository(&self, name: &str) -> Result<Ref<'_, Repository>, Error> {
+        Ref::filter_map(self.repositories.borrow(), |repositories| repositories.get(name))
+            .map_err(|_| Error::new(code::NOT_FOUND, format!("cannot open {name}: no such repository")))
     }
 
     fn root(&self, reference: &str) -> Result<Resolved, Error> {
@@ -252,6 +286,38 @@ impl<S: Strategy> Host for Mock<S> {
             true => Err(Error::new(code::UNSUPPORTED, "a store's entries tell what refers to what")),
             false => Ok(self.repository(repository)?.referrers(&subject, artifact_type)),
         }
+    }
+}
+
+impl<S: Strategy> Pusher for Mock<S> {
+    fn push(
+        &self,
+        repository: &str,
+        name: Option<&str>,
+        descriptor: &Descriptor,
+        content: &[u8],
+    ) -> Result<Pushed, Error> {
+        let named = name.map(|name| format!(" {name}")).unwrap_or_default();
+        self.note(format!("push {repository} {}{named}", descriptor.digest));
+        let mut repositories = self.repositories.borrow_mut();
+        let target = repositories.entry(repository.to_owned()).or_insert_with(|| Repository::table(repository));
+        write::document(target, repository, name, descriptor, content.to_vec())
+    }
+
+    fn copy(&self, source: &str, target: &str, items: &[Item]) -> Result<(), Error> {
+        let digests: Vec<&str> = items.iter().map(|item| item.descriptor.digest.as_str()).collect();
+        self.note(format!("copy {source} {target} {}", digests.join(" ")));
+        let mut contents = Vec::with_capacity(items.len());
+        for item in items {
+            let Some(bytes) = self.repository(source)?.bytes(&item.descriptor.digest) else {
+                let missing = format!("cannot copy {source}@{}: no such content", item.descriptor.digest);
+                return Err(Error::new(code::NOT_FOUND, missing));
+            };
+            contents.push((item, bytes));
+        }
+        let mut repositories = self.repositories.borrow_mut();
+        let into = repositories.entry(target.to_owned()).or_insert_with(|| Repository::table(target));
+        write::all(into, target, contents)
     }
 }
 

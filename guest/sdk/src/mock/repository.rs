@@ -12,6 +12,7 @@ use serde::Serialize;
 pub(super) struct Repository {
     registry: bool,
     dir: Option<PathBuf>,
+    /// What has a name; of a store that was written to, all entries.
     named: Vec<(String, Descriptor)>,
     entries: Vec<u8>,
     contents: BTreeMap<Digest, (Descriptor, Vec<u8>)>,
@@ -29,6 +30,11 @@ fn index_json<'a>(manifests: impl IntoIterator<Item = &'a Descriptor>) -> Vec<u8
     let manifests = manifests.into_iter().collect();
     serde_json::to_vec(&IndexJson { schema_version: 2, media_type: media_type::OCI_INDEX, manifests })
         .unwrap_or_default()
+}
+
+/// What an entry is called; `@DIGEST` where it has no name.
+fn called(entry: &Descriptor) -> String {
+    entry_name(entry).map_or_else(|| format!("@{}", entry.digest), |name| name.to_string())
 }
 
 impl Repository {
@@ -59,6 +65,39 @@ impl Repository {
         }
         self.named.push((name.to_owned(), descriptor));
         self.entries = index_json(self.named.iter().map(|(_, descriptor)| descriptor));
+    }
+
+    pub(super) fn is_registry(&self) -> bool {
+        self.registry
+    }
+
+    pub(super) fn put(&mut self, descriptor: &Descriptor, bytes: Vec<u8>) {
+        self.contents.insert(descriptor.digest.clone(), (descriptor.bare(), bytes));
+    }
+
+    /// Moves a tag; a registry's.
+    pub(super) fn retag(&mut self, tag: &str, descriptor: &Descriptor) {
+        self.named.retain(|(name, _)| name != tag);
+        self.named.push((tag.to_owned(), descriptor.bare()));
+    }
+
+    /// Writes a store's index.json anew. What an entry is called is read from it again.
+    pub(super) fn rewrite(&mut self, entries: Vec<Descriptor>) {
+        self.entries = index_json(&entries);
+        self.named = entries.into_iter().map(|entry| (called(&entry), entry)).collect();
+    }
+
+    /// A store's entries, all that they say.
+    pub(super) fn all_entries(&self) -> Vec<Descriptor> {
+        Index::parse(&self.entries).map(|index| index.manifests).unwrap_or_default()
+    }
+
+    /// Names, and what they name.
+    pub(super) fn names(&self) -> Vec<(String, Descriptor)> {
+        match self.registry {
+            true => self.named.clone(),
+            false => self.all_entries().into_iter().map(|entry| (called(&entry), entry)).collect(),
+        }
     }
 
     pub(super) fn tag(&self, tag: &str) -> Option<Descriptor> {
