@@ -7,7 +7,7 @@
 //! Not the place for what Portolan itself has to say of an image: that is [`crate::picture`].
 
 use crate::attested;
-use crate::go::{self, Shape, Value};
+use portolan_oci::go::{self, Shape, Value};
 use portolan_oci::{Descriptor, Digest, Index, Kind, Manifest, Platform};
 use portolan_sdk::traverse::{self, Attestation, NESTING, Root};
 use portolan_sdk::{Failure, Host, code};

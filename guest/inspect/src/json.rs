@@ -1,11 +1,11 @@
 //! The picture for scripts. Fields stay; more may come.
 
-use crate::go;
 use crate::picture::{Image, Picture};
+use portolan_oci::go;
 use portolan_oci::stack::Layer;
 use portolan_oci::{Annotations, Descriptor, Digest};
 use portolan_sdk::Failure;
-use serde::{Serialize, Serializer};
+use serde::Serialize;
 
 /// A descriptor cut to what names its content: `{"mediaType","digest","size"}`.
 #[derive(Serialize)]
@@ -163,21 +163,4 @@ fn image(image: &Image) -> Result<OneImage<'_>, Failure> {
             })
             .collect(),
     })
-}
-
-/// As it was read: order, duplicates and the text of numbers are kept.
-impl Serialize for go::Value<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        match self {
-            go::Value::Null => serializer.serialize_unit(),
-            go::Value::Bool(bool) => serializer.serialize_bool(*bool),
-            go::Value::Number(text) => match serde_json::value::RawValue::from_string(text.clone().into_owned()) {
-                Ok(number) => number.serialize(serializer),
-                Err(error) => Err(serde::ser::Error::custom(error)),
-            },
-            go::Value::Text(text) => serializer.serialize_str(text),
-            go::Value::List(items) => serializer.collect_seq(items),
-            go::Value::Map(members) => serializer.collect_map(members.iter().map(|(key, value)| (key, value))),
-        }
-    }
 }

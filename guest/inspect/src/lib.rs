@@ -3,7 +3,6 @@
 //! Manifests, configs and attestations are read, layers never: their sizes are in the manifests.
 
 mod attested;
-pub mod go;
 mod imagetools;
 mod json;
 mod picture;

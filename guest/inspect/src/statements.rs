@@ -1,8 +1,8 @@
 //! `--sbom` and `--provenance`: what the attestations of the chosen images say, in full.
 
-use crate::go::{self, Value};
 use crate::picture::{Image, Picture};
 use crate::{attested, said};
+use portolan_oci::go::{self, Value};
 use portolan_oci::{Descriptor, Digest};
 use portolan_sdk::traverse::{Predicate, Root};
 use portolan_sdk::{Failure, Host};

@@ -11,6 +11,7 @@ pub mod attestation;
 pub mod chain;
 pub mod digest;
 pub mod document;
+pub mod go;
 pub mod location;
 pub mod media_type;
 pub mod mode;

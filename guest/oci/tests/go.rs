@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use portolan_inspect::go;
+use portolan_oci::go;
 use proptest::prelude::*;
 use serde_json::Value;
 

@@ -1,4 +1,5 @@
-//! JSON as Go programs read and write it, for `--format imagetools`.
+//! JSON as Go programs read and write it, for what has to be equal to what they print: `inspect --format imagetools`, and
+//! the documents that `create` makes.
 //!
 //! `docker buildx imagetools` is a Go program: what it prints is what `encoding/json` makes of image-spec's Go structs.
 //! To be equal to it key for key takes its reader (numbers become float64, invalid UTF-8 becomes U+FFFD, keys of structs
@@ -13,9 +14,11 @@ mod shape;
 
 pub use print::print;
 pub use read::{Malformed, read};
-pub use shape::{DESCRIPTOR, Field, IMAGE, INDEX, Keep, Shape};
+pub use shape::{DESCRIPTOR, Field, IMAGE, INDEX, Keep, Shape, WHOLE_INDEX};
 
 use std::borrow::Cow;
+
+use serde::{Serialize, Serializer};
 
 /// A JSON value. Strings borrow from the document, objects keep order and duplicates, numbers stay as they were written.
 #[derive(Clone, Debug, PartialEq)]
@@ -79,4 +82,31 @@ impl<'a> Value<'a> {
             other => other,
         })
     }
+}
+
+/// As it was read: order, duplicates and the text of numbers are kept.
+impl Serialize for Value<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Value::Null => serializer.serialize_unit(),
+            Value::Bool(bool) => serializer.serialize_bool(*bool),
+            Value::Number(text) => match serde_json::value::RawValue::from_string(text.clone().into_owned()) {
+                Ok(number) => number.serialize(serializer),
+                Err(error) => Err(serde::ser::Error::custom(error)),
+            },
+            Value::Text(text) => serializer.serialize_str(text),
+            Value::List(items) => serializer.collect_seq(items),
+            Value::Map(members) => serializer.collect_map(members.iter().map(|(key, value)| (key, value))),
+        }
+    }
+}
+
+/// The text that Go prints of a value in one of its structs.
+///
+/// # Errors
+/// A value that does not fit the struct.
+pub fn text(value: &impl Serialize, shape: &Shape) -> Result<String, Malformed> {
+    let json = serde_json::to_vec(value)
+        .map_err(|error| Malformed { place: error.to_string(), what: "a value that is no JSON" })?;
+    Ok(print(&shape.through(Some(&read(&json)?))?))
 }

@@ -81,6 +81,16 @@ pub const INDEX: Shape = Shape::Struct(&[
     some("annotations", Shape::Texts),
 ]);
 
+/// `v1.Index`, all of it.
+pub const WHOLE_INDEX: Shape = Shape::Struct(&[
+    always("schemaVersion", Shape::Int),
+    some("mediaType", Shape::Text),
+    some("artifactType", Shape::Text),
+    always("manifests", Shape::List(&DESCRIPTOR)),
+    some("subject", DESCRIPTOR),
+    some("annotations", Shape::Texts),
+]);
+
 const IMAGE_CONFIG: &[Field] = &[
     some("User", Shape::Text),
     some("ExposedPorts", Shape::Set),
