@@ -28,6 +28,8 @@ pub enum Bundled {
     Inspect,
     /// Layers, diff-ids, chain-ids and sizes.
     Layers,
+    /// Images from anywhere to anywhere.
+    Copy,
     /// The tags of a repository, the names in a store.
     Tags,
     /// What Portolan makes of a reference or a platform.
@@ -39,7 +41,15 @@ pub enum Bundled {
 impl Bundled {
     /// All of them, the strategy last.
     pub fn all() -> &'static [Bundled] {
-        &[Bundled::Resolve, Bundled::Inspect, Bundled::Layers, Bundled::Tags, Bundled::Explain, Bundled::Strategy]
+        &[
+            Bundled::Resolve,
+            Bundled::Inspect,
+            Bundled::Layers,
+            Bundled::Copy,
+            Bundled::Tags,
+            Bundled::Explain,
+            Bundled::Strategy,
+        ]
     }
 
     /// The one of that name.
@@ -53,6 +63,7 @@ impl Bundled {
             Bundled::Resolve => "resolve",
             Bundled::Inspect => "inspect",
             Bundled::Layers => "layers",
+            Bundled::Copy => "copy",
             Bundled::Tags => "tags",
             Bundled::Explain => "explain",
             Bundled::Strategy => "strategy",
@@ -65,6 +76,7 @@ impl Bundled {
             Bundled::Resolve => include_bytes!(concat!(env!("OUT_DIR"), "/resolve.wasm")),
             Bundled::Inspect => include_bytes!(concat!(env!("OUT_DIR"), "/inspect.wasm")),
             Bundled::Layers => include_bytes!(concat!(env!("OUT_DIR"), "/layers.wasm")),
+            Bundled::Copy => include_bytes!(concat!(env!("OUT_DIR"), "/copy.wasm")),
             Bundled::Tags => include_bytes!(concat!(env!("OUT_DIR"), "/tags.wasm")),
             Bundled::Explain => include_bytes!(concat!(env!("OUT_DIR"), "/explain.wasm")),
             Bundled::Strategy => include_bytes!(concat!(env!("OUT_DIR"), "/strategy.wasm")),

@@ -62,7 +62,9 @@ pub fn artifact() -> Built {
 /// choice.
 pub fn attestation(subject: Option<&Built>) -> Built {
     let config = built(media_type::OCI_EMPTY, &json!({}), Vec::new());
-    let mut layer = serde_json::to_value(Descriptor::of(media_type::IN_TOTO, b"statement")).unwrap();
+    let statement = Descriptor::of(media_type::IN_TOTO, b"statement");
+    let mut layer = serde_json::to_value(&statement).unwrap();
+    let statement = Built { descriptor: statement, bytes: b"statement".to_vec(), below: Vec::new(), missing: false };
     layer["annotations"] = json!({"in-toto.io/predicate-type": "https://spdx.dev/Document"});
     let mut manifest = json!({
         "schemaVersion": 2, "config": config.descriptor, "layers": [layer],
@@ -71,7 +73,7 @@ pub fn attestation(subject: Option<&Built>) -> Built {
     if let Some(subject) = subject {
         manifest["subject"] = json!(subject.descriptor.bare());
     }
-    built(media_type::OCI_MANIFEST, &manifest, vec![config])
+    built(media_type::OCI_MANIFEST, &manifest, vec![config, statement])
 }
 
 /// An index of these.

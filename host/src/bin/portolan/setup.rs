@@ -9,7 +9,7 @@ use portolan::{Bundled, Component, Host};
 use crate::exit::Exit;
 
 /// The bundled frontends that are commands, each with what it is for and an example.
-pub const FRONTENDS: [(&str, &str, &str); 5] = [
+pub const FRONTENDS: [(&str, &str, &str); 6] = [
     ("inspect", "What an image or artifact is", "portolan inspect alpine:3 --platform linux/arm64"),
     (
         "resolve",
@@ -20,6 +20,11 @@ pub const FRONTENDS: [(&str, &str, &str); 5] = [
         "layers",
         "Layers, diff-ids, chain-ids and sizes",
         "portolan layers --last --key chain-id --platform linux/amd64 oci-layout://out:app",
+    ),
+    (
+        "copy",
+        "Images from anywhere to anywhere, byte for byte",
+        "portolan copy alpine:3 registry.example/mirror/alpine --platform linux/amd64,linux/arm64",
     ),
     ("tags", "The tags of a repository, listed and matched", "portolan tags ghcr.io/acme/app --semver '^1.2' --latest"),
     (
