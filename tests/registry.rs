@@ -15,6 +15,12 @@ mod lists;
 mod patience;
 #[path = "registry/proxy.rs"]
 mod proxy;
+#[path = "registry/push.rs"]
+mod push;
+#[path = "registry/push_documents.rs"]
+mod push_documents;
+#[path = "registry/push_real.rs"]
+mod push_real;
 #[path = "registry/real.rs"]
 mod real;
 #[path = "registry/redirects.rs"]

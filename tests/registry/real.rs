@@ -17,7 +17,7 @@ use super::*;
 
 /// The layouts that skopeo can push, and the name that it finds each by. (It takes neither nested indexes nor Docker's
 /// types in a layout; a scripted registry serves those in `documents`.)
-const LAYOUTS: [(&str, &str); 7] = [
+pub(super) const LAYOUTS: [(&str, &str); 7] = [
     ("buildkit-artifact", "1"),
     ("buildkit-classic", "1"),
     ("buildkit-multi", "1.4"),
@@ -30,7 +30,7 @@ const LAYOUTS: [(&str, &str); 7] = [
 const ADA: User = User { name: "ada", password: "colon:and:more" };
 
 /// The root that the layout's index.json has under `name`.
-fn root(layout: &Path, name: &str) -> Descriptor {
+pub(super) fn root(layout: &Path, name: &str) -> Descriptor {
     let index = Index::parse(&fs::read(layout.join("index.json")).unwrap()).unwrap();
     let named = |entry: &&Descriptor| {
         entry.annotations.get("org.opencontainers.image.ref.name").is_some_and(|found| found == name)
@@ -39,7 +39,7 @@ fn root(layout: &Path, name: &str) -> Descriptor {
 }
 
 /// Fetches all documents below `root` and compares them with the layout's. Answers how many there were.
-async fn compare(source: &Arc<dyn Source>, layout: &Path, root: Descriptor) -> usize {
+pub(super) async fn compare(source: &Arc<dyn Source>, layout: &Path, root: Descriptor) -> usize {
     let (mut waiting, mut compared) = (vec![root], 0);
     while let Some(descriptor) = waiting.pop() {
         let bytes = source.fetch(&descriptor, &Limits::default()).await.unwrap();

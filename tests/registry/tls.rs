@@ -11,10 +11,10 @@ use portolan_tests::registry::{Registry, run};
 use super::*;
 
 /// A certificate authority, and what it signs.
-struct Authority(tempfile::TempDir);
+pub(super) struct Authority(tempfile::TempDir);
 
 impl Authority {
-    fn new() -> Authority {
+    pub(super) fn new() -> Authority {
         let folder = tempfile::tempdir().unwrap();
         let authority = Authority(folder);
         authority.openssl("req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -subj /CN=authority -days 30 -keyout ca.key -out ca.pem");
@@ -23,14 +23,14 @@ impl Authority {
     }
 
     /// A server's certificate and key.
-    fn sign(&self, name: &str, subject: &str, days: &str) -> (PathBuf, PathBuf) {
+    pub(super) fn sign(&self, name: &str, subject: &str, days: &str) -> (PathBuf, PathBuf) {
         std::fs::write(self.0.path().join("names"), format!("subjectAltName={subject}\n")).unwrap();
         self.openssl(&format!("req -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -subj /CN={name} -keyout {name}.key -out {name}.csr"));
         self.openssl(&format!("x509 -req -in {name}.csr -CA ca.pem -CAkey ca.key -CAcreateserial -extfile names -days {days} -out {name}.pem"));
         (self.0.path().join(format!("{name}.pem")), self.0.path().join(format!("{name}.key")))
     }
 
-    fn der(&self) -> Vec<u8> {
+    pub(super) fn der(&self) -> Vec<u8> {
         std::fs::read(self.0.path().join("ca.der")).unwrap()
     }
 

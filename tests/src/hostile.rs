@@ -1,5 +1,5 @@
 //! A registry that plays a script: it delays, cuts, lies and points elsewhere exactly as it was told, and writes down
-//! every request with its headers.
+//! every request with its headers and the beginning of its body.
 //!
 //! A script is a list of [`Scene`]s, each a value that reads as a sentence:
 //!
@@ -16,7 +16,7 @@
 //! ```
 //!
 //! The first scene that fits a request answers it; what fits none is answered with 404. In headers, `{host}` stands for
-//! the server's own `127.0.0.1:PORT`. Not here: anything that a registry does right (`registry` starts a real one).
+//! the server's own `127.0.0.1:PORT`, `{target}` for the path and query that were asked for, `{query}` for the query. Not here: anything that a registry does right (`registry` starts a real one).
 //!
 //! A server ends with its [`Hostile`]; nothing in it waits or sends without end.
 
@@ -30,8 +30,10 @@ use std::time::{Duration, Instant};
 const PATIENCE: Duration = Duration::from_secs(30);
 /// The most that an endless body sends.
 const ENDLESS: usize = 256 << 20;
-/// The largest request that is read.
-const REQUEST: u64 = 1 << 20;
+/// The largest head of a request that is read.
+const HEAD: u64 = 1 << 20;
+/// Of a request's body, so much is written down.
+const WRITTEN: u64 = 64 << 10;
 
 /// A request as it came.
 #[derive(Debug, Clone)]
@@ -44,8 +46,10 @@ pub struct Request {
     pub query: String,
     /// In order, names in lower case.
     pub headers: Vec<(String, String)>,
-    /// The body, for forms.
+    /// The beginning of the body; what is no UTF-8 is replaced.
     pub body: String,
+    /// How many bytes of the body came.
+    pub length: u64,
 }
 
 impl Request {
@@ -80,6 +84,17 @@ pub struct Scene {
     drip: Option<Duration>,
     endless: bool,
     hang: bool,
+    takes: Takes,
+}
+
+/// How much of a request's body is read.
+#[derive(Debug, Clone, Copy)]
+enum Takes {
+    All,
+    /// So many bytes; then the connection is closed.
+    Some(u64),
+    /// None before the answer; then the connection is closed.
+    Nothing,
 }
 
 /// The scene of requests with this method (`*` for any) and path; a path that ends in `*` is a beginning. It answers 200.
@@ -99,6 +114,7 @@ pub fn on(method: &'static str, path: impl Into<String>) -> Scene {
         drip: None,
         endless: false,
         hang: false,
+        takes: Takes::All,
     }
 }
 
@@ -182,6 +198,16 @@ impl Scene {
     /// Never answers.
     pub fn hang(self) -> Self {
         Scene { hang: true, ..self }
+    }
+
+    /// Reads so many bytes of the request's body and closes the connection.
+    pub fn takes(self, bytes: u64) -> Self {
+        Scene { takes: Takes::Some(bytes), ..self }
+    }
+
+    /// Answers without reading the request's body, and closes the connection when that has come.
+    pub fn early(self) -> Self {
+        Scene { takes: Takes::Nothing, ..self }
     }
 
     fn fits(&self, request: &Request) -> bool {
@@ -275,10 +301,27 @@ impl Stage {
         connection.set_nodelay(true)?;
         let mut reader = BufReader::new(connection.try_clone()?);
         let mut writer = connection;
-        while let Some(request) = read_request(&mut reader)? {
+        while let Some(mut request) = read_head(&mut reader)? {
             let scene = self.choose(&request);
+            let length = request.header("content-length").and_then(|length| length.parse().ok()).unwrap_or(0);
+            let wanted = match scene.takes {
+                Takes::All => length,
+                Takes::Some(bytes) => bytes,
+                Takes::Nothing => 0,
+            };
+            let read = read_body(&mut reader, wanted, &mut request);
             self.requests.lock().expect("the requests").push(request.clone());
-            if !self.play(&scene, &request, &mut writer)? {
+            read?;
+            if matches!(scene.takes, Takes::Some(_)) {
+                break;
+            }
+            let goes_on = self.play(&scene, &request, &mut writer)?;
+            if matches!(scene.takes, Takes::Nothing) {
+                // A connection that is closed with something unread takes the answer with it.
+                read_body(&mut reader, length, &mut request)?;
+                break;
+            }
+            if !goes_on {
                 break;
             }
         }
@@ -305,7 +348,7 @@ impl Stage {
         }
         let mut head = format!("HTTP/1.1 {} Scripted\r\n", scene.status);
         for (name, value) in &scene.headers {
-            head.push_str(&format!("{name}: {}\r\n", value.replace("{host}", &self.address.to_string())));
+            head.push_str(&format!("{name}: {}\r\n", self.filled_in(value, request)));
         }
         match scene.framing {
             Framing::Length(claimed) => {
@@ -327,6 +370,15 @@ impl Stage {
         let honest = matches!(scene.framing, Framing::Chunked)
             || matches!(scene.framing, Framing::Length(claimed) if claimed.is_none_or(|claimed| claimed == scene.body.len()));
         Ok(honest && scene.cut.is_none())
+    }
+
+    fn filled_in(&self, value: &str, request: &Request) -> String {
+        let query = if request.query.is_empty() { String::new() } else { format!("?{}", request.query) };
+        let target = format!("{}{query}", request.path);
+        value
+            .replace("{host}", &self.address.to_string())
+            .replace("{target}", &target)
+            .replace("{query}", &request.query)
     }
 
     fn send_body(&self, scene: &Scene, out: &mut TcpStream) -> std::io::Result<()> {
@@ -372,8 +424,8 @@ impl Stage {
     }
 }
 
-fn read_request(reader: &mut BufReader<TcpStream>) -> std::io::Result<Option<Request>> {
-    let mut reader = reader.by_ref().take(REQUEST);
+fn read_head(reader: &mut BufReader<TcpStream>) -> std::io::Result<Option<Request>> {
+    let mut reader = reader.by_ref().take(HEAD);
     let mut line = String::new();
     if reader.read_line(&mut line)? == 0 {
         return Ok(None);
@@ -392,8 +444,14 @@ fn read_request(reader: &mut BufReader<TcpStream>) -> std::io::Result<Option<Req
             headers.push((name.to_ascii_lowercase(), value.trim().to_owned()));
         }
     }
-    let mut request = Request { method, path, query, headers, body: String::new() };
-    let length = request.header("content-length").and_then(|length| length.parse().ok()).unwrap_or(0);
-    reader.take(length).read_to_string(&mut request.body)?;
-    Ok(Some(request))
+    Ok(Some(Request { method, path, query, headers, body: String::new(), length: 0 }))
+}
+
+fn read_body(reader: &mut BufReader<TcpStream>, length: u64, request: &mut Request) -> std::io::Result<()> {
+    let mut beginning = Vec::new();
+    request.length += reader.by_ref().take(length.min(WRITTEN)).read_to_end(&mut beginning)? as u64;
+    request.body = String::from_utf8_lossy(&beginning).into_owned();
+    let rest = length.saturating_sub(WRITTEN);
+    request.length += std::io::copy(&mut reader.by_ref().take(rest), &mut std::io::sink())?;
+    Ok(())
 }

@@ -10,3 +10,4 @@ pub mod hostile;
 pub mod layout;
 pub mod olareg;
 pub mod registry;
+pub mod token;

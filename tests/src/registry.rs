@@ -12,6 +12,8 @@ use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
+use crate::token::Tokens;
+
 /// A user that the registry knows.
 #[derive(Debug, Clone, Copy)]
 pub struct User {
@@ -49,6 +51,11 @@ impl Registry {
     pub fn with_tls(certificate: &Path, key: &Path) -> Registry {
         let (certificate, key) = (certificate.display(), key.display());
         Registry::launch(None, |_| format!("  tls:\n    certificate: {certificate}\n    key: {key}\n"))
+    }
+
+    /// One that believes a token server.
+    pub fn with_tokens(tokens: &Tokens) -> Registry {
+        Registry::launch(None, |_| tokens.section())
     }
 
     /// `more` is what the configuration has after its section `http`.
@@ -89,6 +96,17 @@ impl Registry {
     /// repository with its tag.
     pub fn push(&self, source: &str, name: &str) {
         push(source, &self.host, name, self.user);
+    }
+
+    /// Takes an image out with everything below it, byte for byte: `name`, a repository with its tag, to what skopeo calls
+    /// `target`.
+    pub fn pull(&self, name: &str, target: &str) {
+        let mut skopeo = Command::new("skopeo");
+        skopeo.args(["--insecure-policy", "copy", "--all", "--preserve-digests", "--src-tls-verify=false"]);
+        if let Some(User { name, password }) = self.user {
+            skopeo.arg(format!("--src-creds={name}:{password}"));
+        }
+        run(skopeo.arg(format!("docker://{}/{name}", self.host)).arg(target), "skopeo");
     }
 
     /// A folder that goes with the registry.

@@ -1,4 +1,4 @@
-//! Registries: the pull side of the OCI distribution specification, over HTTP.
+//! Registries: the OCI distribution specification over HTTP, pull and push.
 //!
 //! A question goes through a pipeline of small stages, each in a file of its own and tested as a table:
 //!
@@ -6,14 +6,14 @@
 //! admission ─ may this URL be asked?            (admission, address, endpoint)
 //! queue     ─ how much at a time                (queue, flights)
 //! auth      ─ who asks                          (auth, challenge, credentials)
-//! send      ─ connections, TLS, names, time-outs (transport, dial)
+//! send      ─ connections, TLS, names, time-outs (transport, dial, payload)
 //! classify  ─ what the answer means             (classify, text)
 //! retry     ─ again, or a redirect              (retry, admission)
 //! verify    ─ digest and size, to the end       (body, and `source::verify`)
 //! ```
 //!
-//! `client` is their order; `repository` knows which path is asked for what; `list` and `link` know pages; `cache` keeps
-//! documents. Everything is lazy: making a [`Registry`] opens no file and no connection.
+//! `client` is their order; `repository` knows which path is asked for what; `list` and `link` know pages; `push`
+//! writes; `cache` keeps documents. Everything is lazy: making a [`Registry`] opens no file and no connection.
 //!
 //! Not here: what a tag *should* mean, which platform is wanted, and which documents to read. Guests decide that.
 
@@ -32,6 +32,8 @@ mod failed;
 mod flights;
 mod link;
 mod list;
+mod payload;
+mod push;
 mod queue;
 mod repository;
 mod retry;
@@ -52,6 +54,7 @@ use self::cache::Cache;
 use self::client::Client;
 use self::credentials::{Keyring, Places};
 use self::flights::Flights;
+use self::push::Known;
 use self::repository::Repository;
 use self::transport::Transport;
 use super::{Registries, Source};
@@ -70,6 +73,8 @@ pub struct Timing {
     pub idle: Duration,
     /// For all of a document: who sends a byte a second keeps to `idle` for a month.
     pub document: Duration,
+    /// From the last byte of a large write to its answer: registries hash and move what they got before they say so.
+    pub stored: Duration,
     /// For a credential helper.
     pub helper: Duration,
     /// Before the second try; each further wait is twice the one before.
@@ -87,6 +92,7 @@ impl Default for Timing {
             answer: Duration::from_secs(30),
             idle: Duration::from_secs(30),
             document: Duration::from_secs(120),
+            stored: Duration::from_secs(300),
             helper: Duration::from_secs(30),
             retry_first: Duration::from_millis(200),
             retry_most: Duration::from_secs(5),
@@ -170,6 +176,8 @@ impl Builder {
             cache: cache.map(|folder| Cache::new(folder.join("documents"))),
             resolving: Flights::default(),
             fetching: Flights::default(),
+            known: Known::default(),
+            referring: tokio::sync::Mutex::default(),
             timing,
         })))
     }
@@ -182,6 +190,9 @@ struct Shared {
     cache: Option<Cache>,
     resolving: Flights<(String, u64), Result<Descriptor>>,
     fetching: Flights<(String, String, u64, u64), Result<Bytes>>,
+    known: Known,
+    /// Held by who changes a list of referrers, which is read and written again.
+    referring: tokio::sync::Mutex<()>,
     timing: Timing,
 }
 

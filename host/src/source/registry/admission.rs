@@ -68,9 +68,28 @@ pub(super) fn start(url: Url) -> Hop {
     Hop { url, dial: Dial::Named, own: true }
 }
 
+/// What a `Location` is for, as messages say it.
+#[derive(Debug, Clone, Copy)]
+struct Led {
+    rule: &'static str,
+    what: &'static str,
+}
+
+const REDIRECT: Led = Led { rule: "a redirect says where to", what: "the redirect" };
+const UPLOAD: Led = Led { rule: "an upload says where it goes on", what: "the upload" };
+
 /// Where a redirect answered at `from` leads.
 pub(super) fn redirect(sender: &Sender<'_>, from: &Url, location: Option<&str>) -> Result<Hop, Refused> {
-    let url = located(from, location)?;
+    followed(sender, located(from, location, REDIRECT)?)
+}
+
+/// Where an upload goes on, as it was answered at `from`. The rules are those of [`redirect`]: credentials were once sent
+/// wherever a `Location` pointed (GHSA-jxpm-75mh-9fp7).
+pub(super) fn upload(sender: &Sender<'_>, from: &Url, location: Option<&str>) -> Result<Hop, Refused> {
+    followed(sender, located(from, location, UPLOAD)?)
+}
+
+fn followed(sender: &Sender<'_>, url: Url) -> Result<Hop, Refused> {
     if url.origin() == sender.base.origin() {
         return Ok(Hop { url, dial: Dial::Named, own: true });
     }
@@ -88,7 +107,7 @@ pub(super) fn realm(sender: &Sender<'_>, realm: &str) -> Result<Hop, Refused> {
 
 /// Where a redirect of the token server at `from` leads. The rules of [`realm`] hold at every step.
 pub(super) fn realm_redirect(sender: &Sender<'_>, from: &Url, location: Option<&str>) -> Result<Hop, Refused> {
-    let url = located(from, location)?;
+    let url = located(from, location, REDIRECT)?;
     let same = url.origin() == from.origin();
     let hop = token_server(sender, url)?;
     Ok(Hop { own: same, ..hop })
@@ -113,22 +132,21 @@ fn token_server(sender: &Sender<'_>, url: Url) -> Result<Hop, Refused> {
     Ok(Hop { url, dial, own: true })
 }
 
-fn located(from: &Url, location: Option<&str>) -> Result<Url, Refused> {
-    const RULE: &str = "a redirect says where to";
+fn located(from: &Url, location: Option<&str>, Led { rule, what }: Led) -> Result<Url, Refused> {
     let location = match location.map(str::trim) {
-        None => return refused(RULE, "the redirect has no Location"),
-        Some("") => return refused(RULE, "the redirect's Location is empty"),
+        None => return refused(rule, format!("{what} has no Location")),
+        Some("") => return refused(rule, format!("{what}'s Location is empty")),
         Some(location) => location,
     };
-    let mut url = parsed(from.join(location), location, RULE)?;
+    let mut url = parsed(from.join(location), location, rule)?;
     url.set_fragment(None);
     match (from.scheme(), url.scheme()) {
         ("https", "https") | ("http", "http" | "https") => {}
         ("https", "http") => {
-            return refused("https is never followed to http", format!("the redirect leads to {}", text::origin(&url)));
+            return refused("https is never followed to http", format!("{what} leads to {}", text::origin(&url)));
         }
         (_, other) => {
-            return refused("a redirect stays with http and https", format!("the redirect leads to {other}:"));
+            return refused("a redirect stays with http and https", format!("{what} leads to {other}:"));
         }
     }
     without_userinfo(&url)?;
@@ -235,6 +253,25 @@ mod tests {
         }
         let base = Url::parse("https://r.example").unwrap();
         assert_eq!(shown(redirect(&Sender { base: &base, reach: Reach::Public }, &base, None)), WHERE);
+    }
+
+    #[test]
+    fn uploads() {
+        let base = Url::parse("https://r.example").unwrap();
+        let sender = Sender { base: &base, reach: Reach::Public };
+        let from = base.join("/v2/a/blobs/uploads/").unwrap();
+        for (location, expected) in [
+            (Some("1?_state=x"), "https://r.example/v2/a/blobs/uploads/1?_state=x Named own"),
+            (Some("/up/1"), "https://r.example/up/1 Named own"),
+            (Some("https://cdn.example/1"), "https://cdn.example/1 Public"),
+            (Some("http://r.example/1"), "https is never followed to http"),
+            (Some("https://10.0.0.1/1"), "a registry at a public address is not followed to a private one"),
+            (Some("https://["), "an upload says where it goes on"),
+            (Some(" "), "an upload says where it goes on"),
+            (None, "an upload says where it goes on"),
+        ] {
+            assert_eq!(shown(upload(&sender, &from, location)), expected, "{location:?}");
+        }
     }
 
     #[test]

@@ -3,6 +3,7 @@
 //! Credentials and tokens belong to the origin of the registry they were made for; they are handed out for nothing else.
 //! How a token server is spoken to is in `token`.
 
+mod access;
 mod token;
 
 use std::collections::HashMap;
@@ -12,6 +13,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use reqwest::header::HeaderValue;
 
+pub(super) use self::access::{Access, READ};
 use self::token::{Token, TokenKey};
 use super::Timing;
 use super::admission::{self, Sender};
@@ -37,6 +39,9 @@ pub(super) struct Grant {
 /// More repositories and tokens than one process works with at a time; beyond that everything is asked for anew.
 const KEPT: usize = 10_000;
 
+/// A repository at a registry, and what is wanted there.
+type Door = (url::Origin, String, Access);
+
 /// Grants and tokens of this process.
 #[derive(Debug)]
 pub(super) struct Auth {
@@ -45,7 +50,7 @@ pub(super) struct Auth {
     timing: Timing,
     body: u64,
     redirects: usize,
-    grants: Mutex<HashMap<(url::Origin, String), Arc<Grant>>>,
+    grants: Mutex<HashMap<Door, Arc<Grant>>>,
     tokens: Mutex<HashMap<TokenKey, Token>>,
     asking: Flights<TokenKey, Result<Token>>,
 }
@@ -64,16 +69,20 @@ impl Auth {
         }
     }
 
-    /// What opened this repository the last time, while it lasts.
-    pub(super) fn known(&self, endpoint: &Endpoint) -> Option<Arc<Grant>> {
+    /// What opened this repository for this the last time, while it lasts.
+    pub(super) fn known(&self, endpoint: &Endpoint, access: &Access) -> Option<Arc<Grant>> {
         let mut grants = self.grants.lock().unwrap_or_else(PoisonError::into_inner);
-        let key = key(endpoint);
-        let grant = Arc::clone(grants.get(&key)?);
-        let lasts = grant.token.as_ref().is_none_or(|token| self.lasting(token).is_some());
-        if !lasts {
-            grants.remove(&key);
-        }
-        lasts.then_some(grant)
+        let mut look = |access: &Access| {
+            let key = key(endpoint, access);
+            let grant = Arc::clone(grants.get(&key)?);
+            let lasts = grant.token.as_ref().is_none_or(|token| self.lasting(token).is_some());
+            if !lasts {
+                grants.remove(&key);
+            }
+            lasts.then_some(grant)
+        };
+        // A token that lets us read would be shown in vain for a push; a password is the same for everything.
+        look(access).or_else(|| look(&READ).filter(|grant| grant.token.is_none()))
     }
 
     /// The credentials that this repository would be shown.
@@ -82,17 +91,27 @@ impl Auth {
     }
 
     /// Forgets a grant that the registry did not take.
-    pub(super) fn refused(&self, endpoint: &Endpoint, grant: &Grant) {
-        self.grants.lock().unwrap_or_else(PoisonError::into_inner).remove(&key(endpoint));
+    pub(super) fn refused(&self, endpoint: &Endpoint, access: &Access, grant: &Grant) {
+        let access = if grant.token.is_some() { access } else { &READ };
+        self.grants.lock().unwrap_or_else(PoisonError::into_inner).remove(&key(endpoint, access));
         if let Some(token) = &grant.token {
             self.tokens.lock().unwrap_or_else(PoisonError::into_inner).remove(token);
         }
+    }
+
+    /// Forgets what a piece of writing was let in with.
+    pub(super) fn ended(&self, access: &Access) {
+        let writer = access.writer();
+        let mut grants = self.grants.lock().unwrap_or_else(PoisonError::into_inner);
+        grants.retain(|(_, _, access), _| access.writer() != writer);
+        self.tokens.lock().unwrap_or_else(PoisonError::into_inner).retain(|key, _| key.writer != writer);
     }
 
     /// Answers the challenges of a 401; `None` if we have nothing that any of them takes.
     pub(super) async fn answer(
         &self,
         endpoint: &Endpoint,
+        access: &Access,
         sender: &Sender<'_>,
         challenges: &[Challenge],
         question: Question<'_>,
@@ -102,7 +121,7 @@ impl Auth {
         let grant = match (scheme("bearer"), scheme("basic"), credential) {
             (Some(_), _, Some(credential)) if matches!(&*credential, Credential::Bearer(_)) => bearer(credential),
             (Some(challenge), _, credential) => {
-                Some(self.token(endpoint, sender, challenge, credential, question).await?)
+                Some(self.token(endpoint, access, sender, challenge, credential, question).await?)
             }
             (None, Some(_), Some(credential)) => basic(&credential).map(|(header, secret)| Grant {
                 header,
@@ -117,7 +136,8 @@ impl Auth {
         if grants.len() >= KEPT {
             grants.clear();
         }
-        grants.insert(key(endpoint), Arc::clone(&grant));
+        let access = if grant.token.is_some() { access } else { &READ };
+        grants.insert(key(endpoint, access), Arc::clone(&grant));
         Ok(Some(grant))
     }
 
@@ -125,6 +145,7 @@ impl Auth {
     async fn token(
         &self,
         endpoint: &Endpoint,
+        access: &Access,
         sender: &Sender<'_>,
         challenge: &Challenge,
         credential: Option<Arc<Credential>>,
@@ -136,16 +157,13 @@ impl Auth {
         };
         let realm = challenge.param("realm").unwrap_or_default();
         let hop = admission::realm(sender, realm).map_err(|refused| broken(refused.detail, refused.rule))?;
-        let mut scopes = challenge.scopes();
-        if scopes.is_empty() {
-            scopes.push(format!("repository:{}:pull", endpoint.path));
-        }
         let key = TokenKey {
             registry: endpoint.base().origin(),
             realm: hop.url.clone(),
             service: challenge.param("service").map(str::to_owned),
-            scopes,
+            scopes: access.scopes(&endpoint.path, challenge.scopes()),
             credential: credential.clone(),
+            writer: access.writer(),
         };
         let token = match self.lasting(&key) {
             Some(token) => token,
@@ -178,8 +196,8 @@ impl Auth {
     }
 }
 
-fn key(endpoint: &Endpoint) -> (url::Origin, String) {
-    (endpoint.base().origin(), endpoint.path.clone())
+fn key(endpoint: &Endpoint, access: &Access) -> Door {
+    (endpoint.base().origin(), endpoint.path.clone(), access.clone())
 }
 
 fn unreadable(question: Question<'_>, detail: String) -> Error {

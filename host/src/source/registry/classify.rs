@@ -21,7 +21,16 @@ pub(super) enum Verdict {
 }
 
 impl Verdict {
-    /// The verdict of an HTTP status.
+    /// The verdict of the status that a write is answered with.
+    pub(super) fn of_write(status: u16) -> Verdict {
+        match status {
+            201 | 202 | 204 => Verdict::Done,
+            206 => Verdict::Refused,
+            status => Verdict::of(status),
+        }
+    }
+
+    /// The verdict of the status that a question is answered with.
     pub(super) fn of(status: u16) -> Verdict {
         match status {
             200 | 206 => Verdict::Done,
@@ -119,6 +128,12 @@ mod tests {
             (503, Busy),
         ] {
             assert_eq!(Verdict::of(status), verdict, "{status}");
+            let written = match status {
+                201 | 204 => Done,
+                206 => Refused,
+                _ => verdict,
+            };
+            assert_eq!(Verdict::of_write(status), written, "{status}");
         }
     }
 

@@ -16,24 +16,26 @@ use url::Url;
 use super::Timing;
 use super::address::Reach;
 use super::admission::{self, Hop, Sender};
-use super::auth::{Auth, Grant};
+use super::auth::{Access, Auth, Grant, READ};
 use super::body::{self, Unread};
+use super::challenge::{self, Challenge};
 use super::classify::{Question, Verdict, refusal};
 use super::credentials::{Credential, Secret};
 use super::endpoint::Endpoint;
 use super::failed::{Failed, fault_error};
+use super::payload::Payload;
 use super::queue::{Line, Place, Queue};
 use super::retry::{Again, Cause, Tries, retry_after};
+use super::text;
 use super::transport::Transport;
-use super::{challenge, text};
 use crate::error::{Code, Error, Result};
 use crate::limits::Limits;
 use crate::source::verify::Verifier;
 
-/// What is to come of the body.
+/// What is to come of the answer's body.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Take<'a> {
-    /// Nothing: a HEAD.
+    /// Nothing.
     Head,
     /// All of it, of at most `limit` bytes, and exactly `expect` if that is known.
     All { limit: u64, expect: Option<&'a Descriptor> },
@@ -41,18 +43,78 @@ pub(super) enum Take<'a> {
     Stream,
 }
 
-/// One question.
+/// What is written, which may have to be sent more than once.
+#[derive(Debug)]
+pub(super) struct Write<'a> {
+    pub method: Method,
+    pub headers: HeaderMap,
+    pub payload: Payload<'a>,
+}
+
+/// Where a question is asked first.
 #[derive(Debug, Clone)]
+pub(super) struct Start {
+    pub hop: Hop,
+    /// How far away the registry is, as far as that is known; what it answers for itself counts more.
+    pub reach: Reach,
+}
+
+impl From<Url> for Start {
+    /// At the registry itself.
+    fn from(url: Url) -> Start {
+        Start { hop: admission::start(url), reach: Reach::Public }
+    }
+}
+
+/// One question. What most of them have in common comes from [`Ask::of`].
+#[derive(Debug)]
 pub(super) struct Ask<'a> {
     pub operation: &'static str,
     /// What the question is about, for the error.
     pub subject: &'a str,
-    pub url: Url,
+    pub start: Start,
     pub accept: Option<&'static str>,
     /// First and last byte.
     pub range: Option<(u64, u64)>,
     pub take: Take<'a>,
     pub line: Line,
+    /// What is wanted, where it is more than to read.
+    pub access: Option<&'a Access>,
+    /// `None` for a question that changes nothing: HEAD or GET.
+    pub write: Option<Write<'a>>,
+}
+
+impl<'a> Ask<'a> {
+    /// Whether something is there.
+    pub(super) fn of(operation: &'static str, subject: &'a str, start: impl Into<Start>) -> Ask<'a> {
+        Ask {
+            operation,
+            subject,
+            start: start.into(),
+            accept: None,
+            range: None,
+            take: Take::Head,
+            line: Line::Documents,
+            access: None,
+            write: None,
+        }
+    }
+
+    fn method(&self) -> &Method {
+        match (&self.write, self.take) {
+            (Some(write), _) => &write.method,
+            (None, Take::Head) => &Method::HEAD,
+            (None, _) => &Method::GET,
+        }
+    }
+
+    fn access(&self) -> &Access {
+        self.access.unwrap_or(&READ)
+    }
+
+    fn verdict(&self, status: u16) -> Verdict {
+        if self.write.is_some() { Verdict::of_write(status) } else { Verdict::of(status) }
+    }
 }
 
 /// An answer: what was asked for, or a refusal that another try does not change.
@@ -65,6 +127,9 @@ pub(super) struct Answer {
     pub stream: Option<(Response, Place)>,
     /// Who the registry took us for; `None` is anybody.
     pub credential: Option<Arc<Credential>>,
+    /// Who answered.
+    pub at: Start,
+    done: bool,
     host: String,
     /// What a refusal said, cleaned.
     said: String,
@@ -73,7 +138,7 @@ pub(super) struct Answer {
 impl Answer {
     /// Whether it is what was asked for.
     pub(super) fn is_done(&self) -> bool {
-        Verdict::of(self.status) == Verdict::Done
+        self.done
     }
 
     /// A header's text.
@@ -116,6 +181,11 @@ impl Client {
         Client { auth, transport, queue: Queue::default(), timing, limits }
     }
 
+    /// A place at a registry for more than one question; they are asked as [`Line::Seated`].
+    pub(super) async fn seat(&self, endpoint: &Endpoint, line: Line) -> Place {
+        self.queue.enter(endpoint.base().origin(), line).await
+    }
+
     /// Asks until there is an answer, or no more tries.
     pub(super) async fn exchange(&self, endpoint: &Endpoint, ask: &Ask<'_>) -> Result<Answer> {
         let mut tries = Tries::new(&self.timing);
@@ -133,11 +203,10 @@ impl Client {
     }
 
     /// One try: through redirects and challenges to an answer.
-    async fn once(&self, endpoint: &Endpoint, ask: &Ask<'_>) -> Result<Answer, Failed> {
-        let place = self.queue.enter(endpoint.base().origin(), ask.line).await;
-        let mut hop = admission::start(ask.url.clone());
-        let mut grant = self.auth.known(endpoint);
-        let mut reach = Reach::Public;
+    pub(super) async fn once(&self, endpoint: &Endpoint, ask: &Ask<'_>) -> Result<Answer, Failed> {
+        let place = self.seat(endpoint, ask.line).await;
+        let Start { mut hop, mut reach } = ask.start.clone();
+        let mut grant = self.auth.known(endpoint, ask.access());
         let (mut redirects, mut rounds) = (0, 0);
         loop {
             let turn = Turn { client: self, endpoint, ask, host: text::authority(&hop.url), grant: grant.as_deref() };
@@ -146,8 +215,15 @@ impl Client {
                 reach = self.transport.reach(&hop.url, &response);
             }
             let sender = Sender { base: endpoint.base(), reach };
-            match Verdict::of(response.status().as_u16()) {
+            let status = response.status().as_u16();
+            match ask.verdict(status) {
                 Verdict::Redirect => {
+                    if ask.write.is_some() && !matches!(status, 307 | 308) {
+                        return Err(turn
+                            .malformed(&response, "a redirect that means a question")
+                            .with_rule(WRITES)
+                            .into());
+                    }
                     redirects += 1;
                     if redirects > self.limits.redirects {
                         return Err(turn.malformed(&response, "it redirects without end").into());
@@ -159,25 +235,39 @@ impl Client {
                     // Who was led away and back again was led by somebody else: not with our credentials.
                     hop.own &= own;
                 }
-                Verdict::Unauthorized if hop.own && rounds < ROUNDS => {
+                verdict if hop.own && rounds < ROUNDS && asks_who(verdict, &response) => {
                     rounds += 1;
-                    let headers = response.headers().get_all(WWW_AUTHENTICATE);
-                    let challenges = challenge::parse(headers.iter().filter_map(|value| value.to_str().ok()));
+                    let challenges = challenges(&response);
                     if let Some(refused) = &grant {
-                        self.auth.refused(endpoint, refused);
+                        self.auth.refused(endpoint, ask.access(), refused);
                     }
                     // Reading the rest lets the connection be used again.
-                    let refusal = turn.take(response, None).await?;
-                    let answered = self.auth.answer(endpoint, &sender, &challenges, turn.question()).await?;
+                    let refusal = turn.take(response, None, (&hop, reach)).await?;
+                    let question = turn.question();
+                    let answered = self.auth.answer(endpoint, ask.access(), &sender, &challenges, question).await?;
                     match answered {
                         Some(new) if !is_same(&new, grant.as_deref()) => grant = Some(new),
                         _ => return Ok(refusal),
                     }
                 }
-                _ => return turn.take(response, place).await,
+                _ => return turn.take(response, place, (&hop, reach)).await,
             }
         }
     }
+}
+
+/// What a redirect of a write must be: the others make a GET of it, as browsers took them.
+const WRITES: &str = "a write is redirected with 307 or 308";
+
+fn challenges(response: &Response) -> Vec<Challenge> {
+    let headers = response.headers().get_all(WWW_AUTHENTICATE);
+    challenge::parse(headers.iter().filter_map(|value| value.to_str().ok()))
+}
+
+/// Whether an answer asks who we are: with a 401, or with the 403 that RFC 6750 has for a token that opens too little.
+fn asks_who(verdict: Verdict, response: &Response) -> bool {
+    let too_little = |challenge: &Challenge| challenge.param("error") == Some("insufficient_scope");
+    verdict == Verdict::Unauthorized || (response.status() == 403 && challenges(response).iter().any(too_little))
 }
 
 /// The same header again would be refused again.
@@ -216,16 +306,25 @@ impl Turn<'_> {
         if let Some((first, last)) = self.ask.range {
             headers.extend(HeaderValue::try_from(format!("bytes={first}-{last}")).ok().map(|value| (RANGE, value)));
         }
-        let method = if matches!(self.ask.take, Take::Head) { Method::HEAD } else { Method::GET };
+        let (method, mut sending) = (self.ask.method(), None);
+        if let Some(write) = &self.ask.write {
+            headers.extend(write.headers.clone());
+            sending = Some(write.payload.open().await.map_err(of_content)?);
+        }
+        let progress = sending.as_ref().map(|sending| sending.progress.clone());
         let started = Instant::now();
-        let sent = self.client.transport.send(hop, &method, headers, None).await;
+        let sent = self.client.transport.send(hop, method, headers, sending).await;
         let status = sent.as_ref().map(|response| response.status().as_u16()).ok();
         tracing::debug!(%method, subject = self.ask.subject, at = text::origin(&hop.url), status, took = ?started.elapsed(), "asked");
-        sent.map_err(|fault| Failed::of(fault, self.question(), &self.host))
+        // Where the content could not be had, nothing is wrong with the registry, and no answer counts.
+        match progress.and_then(|progress| progress.failure()) {
+            Some(error) => Err(of_content(error)),
+            None => sent.map_err(|fault| Failed::of(fault, self.question(), &self.host)),
+        }
     }
 
     /// Reads what was asked for, or what a refusal says.
-    async fn take(&self, response: Response, place: Place) -> Result<Answer, Failed> {
+    async fn take(&self, response: Response, place: Place, (hop, reach): (&Hop, Reach)) -> Result<Answer, Failed> {
         let (status, headers) = (response.status().as_u16(), response.headers().clone());
         let mut answer = Answer {
             status,
@@ -233,14 +332,19 @@ impl Turn<'_> {
             body: Bytes::new(),
             stream: None,
             credential: self.credential().cloned(),
+            at: Start { hop: hop.clone(), reach },
+            done: self.ask.verdict(status) == Verdict::Done,
             host: self.host.clone(),
             said: String::new(),
         };
-        if status == 206 && self.ask.range.is_none() {
+        if status == 206 && self.ask.range.is_none() && self.ask.write.is_none() {
             return Err(answer.malformed(self.ask.operation, self.ask.subject, "a part, unasked").into());
         }
-        match (Verdict::of(status), self.ask.take) {
-            (Verdict::Done, Take::Head) => {}
+        match (self.ask.verdict(status), self.ask.take) {
+            (Verdict::Done, Take::Head) => {
+                // What a write is answered with says nothing; read, it lets the connection be used again.
+                body::beginning(response, self.client.limits.control_body, self.client.timing.idle).await;
+            }
             (Verdict::Done, Take::Stream) => answer.stream = Some((response, place)),
             (Verdict::Done, Take::All { limit, expect }) => {
                 let verifier = expect.map(|expected| Verifier::new(&self.endpoint.repository, expected)).transpose()?;
@@ -294,6 +398,12 @@ impl Turn<'_> {
             .with_host(&self.host)
             .with_status(response.status().as_u16())
     }
+}
+
+/// The failure of content that is to be sent. What is wrong with it now is wrong with it the next time.
+pub(super) fn of_content(error: Error) -> Failed {
+    let again = error.is_retryable().then_some(Again { cause: Cause::Broken, asked: None });
+    Failed { error, again }
 }
 
 /// The error of a body that is not what was asked for. Nothing is ever decoded: the digest is that of the bytes as they

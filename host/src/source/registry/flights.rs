@@ -33,6 +33,11 @@ impl<K: Eq + Hash, V: Clone> Flights<K, V> {
         found
     }
 
+    /// Lets nobody join the flights of these keys any more: what they will answer is no longer so.
+    pub(super) fn outdate(&self, is: impl Fn(&K) -> bool) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).retain(|key, _| !is(key));
+    }
+
     fn slot(&self, key: K) -> Arc<Slot<V>> {
         let mut flights = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(slot) = flights.get(&key).and_then(Weak::upgrade) {
@@ -69,6 +74,19 @@ mod tests {
         assert_eq!(answers.0, answers.1);
         assert_eq!(answers.0, answers.3);
         assert_eq!(worked.load(Ordering::Relaxed), 2);
+    }
+
+    #[tokio::test]
+    async fn nobody_joins_what_is_outdated() {
+        let flights: Flights<&str, u32> = Flights::default();
+        let mut old = Box::pin(flights.join("a", async {
+            tokio::task::yield_now().await;
+            1
+        }));
+        assert!((&mut old).now_or_never().is_none());
+        flights.outdate(|key| *key == "a");
+        assert_eq!(flights.join("a", async { 2 }).await, 2);
+        assert_eq!(old.await, 1);
     }
 
     #[tokio::test]

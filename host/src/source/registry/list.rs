@@ -10,7 +10,6 @@ use serde_json::value::RawValue;
 use url::Url;
 
 use super::client::{Answer, Ask, Take};
-use super::queue::Line;
 use super::repository::{MANIFESTS, Repository};
 use super::{link, text};
 use crate::error::{Code, Error, Result};
@@ -138,7 +137,7 @@ async fn by_tag(repository: &Repository, digest: &Digest, mut found: Found<'_>, 
 }
 
 /// A tag has at most 128 characters, so the specification cuts long digests.
-fn referrers_tag(digest: &Digest) -> String {
+pub(super) fn referrers_tag(digest: &Digest) -> String {
     format!("{}-{}", digest.algorithm_name(), digest.hex().get(..64).unwrap_or(digest.hex()))
 }
 
@@ -186,7 +185,7 @@ impl Found<'_> {
 
 fn question<'a>(operation: &'static str, subject: &'a str, url: Url, accept: &'static str, limit: u64) -> Ask<'a> {
     let take = Take::All { limit, expect: None };
-    Ask { operation, subject, url, accept: Some(accept), range: None, take, line: Line::Documents }
+    Ask { accept: Some(accept), take, ..Ask::of(operation, subject, url) }
 }
 
 fn links(answer: &Answer) -> impl Iterator<Item = &str> {

@@ -13,13 +13,19 @@ pub(super) enum Line {
     Documents,
     /// Layers: large and few.
     Blobs,
+    /// Layers on their way to the registry. Whoever sends one may have to fetch it here, too, and two that wait for each
+    /// other's place would wait for ever.
+    Uploads,
+    /// Whoever asks has a place already.
+    Seated,
 }
 
 impl Line {
-    fn places(self) -> usize {
+    fn places(self) -> Option<usize> {
         match self {
-            Line::Documents => 16,
-            Line::Blobs => 4,
+            Line::Documents => Some(16),
+            Line::Blobs | Line::Uploads => Some(4),
+            Line::Seated => None,
         }
     }
 }
@@ -36,9 +42,10 @@ pub(super) struct Queue(Mutex<Lines>);
 impl Queue {
     /// Waits for a place; first come, first served.
     pub(super) async fn enter(&self, origin: url::Origin, line: Line) -> Place {
+        let places = line.places()?;
         let semaphore = {
             let mut lines = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-            Arc::clone(lines.entry((origin, line)).or_insert_with(|| Arc::new(Semaphore::new(line.places()))))
+            Arc::clone(lines.entry((origin, line)).or_insert_with(|| Arc::new(Semaphore::new(places))))
         };
         // A semaphore that is never closed always has a permit in the end.
         semaphore.acquire_owned().await.ok()
@@ -59,6 +66,7 @@ mod tests {
         let blobs: Vec<_> = (0..4).map(|_| enter("https://a.example", Line::Blobs).unwrap()).collect();
         assert!(enter("https://a.example", Line::Blobs).is_none(), "the fifth blob waits");
         assert!(enter("https://a.example", Line::Documents).is_some(), "documents do not");
+        assert!(enter("https://a.example", Line::Uploads).is_some(), "nor do blobs on their way there");
         assert!(enter("https://b.example", Line::Blobs).is_some(), "nor does another registry");
         drop(blobs);
         assert!(enter("https://a.example", Line::Blobs).is_some());

@@ -12,10 +12,12 @@ use super::body::{self, Unread};
 use super::cache::Identity;
 use super::client::{Answer, Ask, Take, unread_error};
 use super::endpoint::Endpoint;
+use super::push::{PUSH, Push};
 use super::queue::Line;
 use super::root::Root;
 use crate::error::{Code, Error, Result};
 use crate::limits::Limits;
+use crate::source::sink::Sink;
 use crate::source::verify::{self, Verifier};
 use crate::source::{ByteStream, Source, TagPage, Target};
 
@@ -26,6 +28,7 @@ pub(super) const MANIFESTS: &str = "application/vnd.oci.image.index.v1+json, app
 const ANYTHING: &str = "*/*";
 
 /// A repository of a registry.
+#[derive(Clone)]
 pub(super) struct Repository {
     pub(super) shared: Arc<Shared>,
     reference: Reference,
@@ -85,13 +88,9 @@ impl Repository {
     async fn root(&self, root: &Root<'_>, area: Area, limits: &Limits) -> Result<Option<Descriptor>> {
         let endpoint = self.endpoint("resolve")?;
         let ask = |take| Ask {
-            operation: "resolve",
-            subject: &root.subject,
-            url: endpoint.url(&area.path(root.text)),
             accept: Some(area.accept()),
-            range: None,
             take,
-            line: Line::Documents,
+            ..Ask::of("resolve", &root.subject, endpoint.url(&area.path(root.text)))
         };
         let answer = self.ask(endpoint, &ask(Take::Head)).await?;
         match answer.status {
@@ -112,7 +111,7 @@ impl Repository {
             _ if !answer.is_done() => Err(answer.refusal(endpoint, "resolve", &root.subject)),
             _ => {
                 let descriptor = root.of_body(&answer, area, limits)?;
-                self.keep(&descriptor.digest, &answer).await;
+                self.keep(&descriptor.digest, &answer.body, &answer).await;
                 Ok(Some(descriptor))
             }
         }
@@ -124,13 +123,9 @@ impl Repository {
         let subject = self.subject(&descriptor.digest);
         for area in Area::order(descriptor.kind()) {
             let ask = Ask {
-                operation: "fetch",
-                subject: &subject,
-                url: endpoint.url(&area.path(descriptor.digest.as_str())),
                 accept: Some(area.accept()),
-                range: None,
                 take: Take::All { limit, expect: Some(descriptor) },
-                line: Line::Documents,
+                ..Ask::of("fetch", &subject, endpoint.url(&area.path(descriptor.digest.as_str())))
             };
             let answer = self.ask(endpoint, &ask).await?;
             match answer.status {
@@ -144,7 +139,7 @@ impl Repository {
                 document::check(&said, &answer.body, limits.index_entries)
                     .map_err(|malformed| answer.malformed("fetch", &subject, malformed.to_string()))?;
             }
-            self.keep(&descriptor.digest, &answer).await;
+            self.keep(&descriptor.digest, &answer.body, &answer).await;
             return Ok(answer.body);
         }
         Err(self.absent("fetch", subject))
@@ -167,10 +162,10 @@ impl Repository {
         tokio::task::spawn_blocking(move || entry.read(&digest, size)).await.ok().flatten()
     }
 
-    /// Keeps a document that was verified.
-    async fn keep(&self, digest: &Digest, answer: &Answer) {
+    /// Keeps a document that was verified, for whoever got this answer.
+    pub(super) async fn keep(&self, digest: &Digest, bytes: &Bytes, answer: &Answer) {
         let Some(cache) = self.shared.cache.clone() else { return };
-        let (digest, body, credential) = (digest.clone(), answer.body.clone(), answer.credential.clone());
+        let (digest, bytes, credential) = (digest.clone(), bytes.clone(), answer.credential.clone());
         let repository = self.reference.repository();
         let write = move || {
             let identity = match credential {
@@ -178,7 +173,7 @@ impl Repository {
                 Some(credential) => cache.identity(&credential),
             };
             if let Some(identity) = identity {
-                cache.keep(&digest, &body, &repository, &identity);
+                cache.keep(&digest, &bytes, &repository, &identity);
             }
         };
         // A cache that cannot be written is not what anybody asked about.
@@ -196,13 +191,11 @@ impl Repository {
         let subject = self.subject(&descriptor.digest);
         for area in Area::order(descriptor.kind()) {
             let ask = Ask {
-                operation,
-                subject: &subject,
-                url: endpoint.url(&area.path(descriptor.digest.as_str())),
                 accept: Some(area.accept()),
                 range,
                 take: Take::Stream,
                 line: Line::Blobs,
+                ..Ask::of(operation, &subject, endpoint.url(&area.path(descriptor.digest.as_str())))
             };
             let answer = self.ask(endpoint, &ask).await?;
             match answer.status {
@@ -214,7 +207,7 @@ impl Repository {
         Err(self.absent(operation, subject))
     }
 
-    fn subject(&self, digest: &Digest) -> String {
+    pub(super) fn subject(&self, digest: &Digest) -> String {
         verify::content(&self.reference.repository(), digest)
     }
 
@@ -224,7 +217,7 @@ impl Repository {
     }
 
     /// A digest becomes a path only if it is one that we can verify.
-    fn computable(&self, digest: &Digest) -> Result<()> {
+    pub(super) fn computable(&self, digest: &Digest) -> Result<()> {
         if Digest::parse(digest.as_str()).is_ok() {
             return Ok(());
         }
@@ -342,6 +335,11 @@ impl Source for Repository {
     async fn referrers(&self, digest: &Digest, artifact_type: Option<&str>, limits: &Limits) -> Result<Bytes> {
         self.computable(digest)?;
         super::list::referrers(self, digest, artifact_type, limits).await
+    }
+
+    fn sink(&self) -> Result<Box<dyn Sink>> {
+        let endpoint = self.endpoint(PUSH)?.clone();
+        Ok(Box::new(Push::new(self.clone(), endpoint)))
     }
 }
 

@@ -11,7 +11,7 @@ use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use reqwest::header::HeaderMap;
+use reqwest::header::{CONTENT_LENGTH, HeaderMap};
 use reqwest::{Client, Method, Response};
 use rustls::pki_types::CertificateDer;
 use rustls::{ClientConfig, RootCertStore};
@@ -23,6 +23,7 @@ use super::address::Reach;
 use super::admission::{Dial, Hop};
 use super::dial::{Guard, Names, NotDialled};
 use super::endpoint;
+use super::payload::Sending;
 use super::retry::Cause;
 
 /// Why there is no answer.
@@ -78,18 +79,22 @@ impl Transport {
         hop: &Hop,
         method: &Method,
         headers: HeaderMap,
-        body: Option<String>,
+        body: Option<Sending>,
     ) -> Result<Response, Fault> {
         let secure = hop.url.scheme() == "https";
         let client = self.client(Way { secure, dial: hop.dial, local: endpoint::is_local(&hop.url) }).await?;
         let mut request = client.request(method.clone(), hop.url.clone()).headers(headers);
-        if let Some(body) = body {
-            request = request.body(body);
-        }
-        match tokio::time::timeout(self.timing.answer, request.send()).await {
-            Ok(Ok(response)) => Ok(response),
-            Ok(Err(error)) => Err(fault(error)),
-            Err(_) => Err(Fault::timed_out(self.timing.answer, "answer")),
+        let Some(Sending { length, body, progress }) = body else {
+            return match tokio::time::timeout(self.timing.answer, request.send()).await {
+                Ok(sent) => sent.map_err(fault),
+                Err(_) => Err(Fault::timed_out(self.timing.answer, "answer")),
+            };
+        };
+        // Told even where it is 0: some servers refuse a write that does not say how long it is.
+        request = request.header(CONTENT_LENGTH, length).body(body);
+        tokio::select! {
+            sent = request.send() => sent.map_err(fault),
+            lost = progress.lost(&self.timing) => Err(lost),
         }
     }
 

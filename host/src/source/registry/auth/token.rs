@@ -6,6 +6,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use bytes::Bytes;
 use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, LOCATION, RETRY_AFTER};
 use reqwest::{Method, Response};
 use serde::Deserialize;
@@ -22,7 +23,7 @@ use crate::source::registry::failed::Failed;
 use crate::source::registry::retry::{Again, Cause, Tries, retry_after};
 use crate::source::registry::text;
 
-/// What a token is for. Another credential never gets the token of this one.
+/// What a token is for. Another credential never gets the token of this one, and nobody that of who writes.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) struct TokenKey {
     pub registry: url::Origin,
@@ -30,6 +31,7 @@ pub(super) struct TokenKey {
     pub service: Option<String>,
     pub scopes: Vec<String>,
     pub credential: Option<Arc<Credential>>,
+    pub writer: u64,
 }
 
 /// A bearer token while it lasts.
@@ -148,7 +150,7 @@ impl Conversation<'_> {
             }
             Form::Post(body) => {
                 headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/x-www-form-urlencoded"));
-                (Method::POST, Some(body.clone()))
+                (Method::POST, Some(Bytes::from(body.clone()).into()))
             }
         };
         tracing::debug!(%method, at = text::origin(&hop.url), "ask for a token");
