@@ -7,12 +7,16 @@
 
 pub mod archive;
 mod blob;
+mod entries;
+mod folder;
 pub mod layout;
+mod lock;
 pub mod memory;
 pub mod registry;
 pub mod sink;
 mod store;
 pub(crate) mod verify;
+mod write;
 
 use std::sync::Arc;
 

@@ -1,5 +1,7 @@
 //! Things that stand where a file is meant.
 
+#![allow(dead_code, reason = "each test takes what it needs")]
+
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::os::unix::net::UnixListener;

@@ -120,7 +120,8 @@ pub(super) async fn collect(mut pieces: ByteStream) -> Result<Bytes> {
 }
 
 impl Stamp {
-    fn of(metadata: &Metadata) -> Self {
+    /// What a file with these looks like.
+    pub(super) fn of(metadata: &Metadata) -> Self {
         Stamp {
             file: (metadata.dev(), metadata.ino()),
             length: metadata.len(),

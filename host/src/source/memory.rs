@@ -1,23 +1,27 @@
 //! Content in memory: for tests, and for embedders whose documents are in a place that this crate does not know.
 //!
 //! Answers as a registry does and as a store does: tags can be asked for and listed, the entries tell them too, and
-//! referrers are looked up. What is put in is not checked; what comes out is, as everywhere.
+//! referrers are looked up. It can be written to. What is put in is not checked; what comes out is, as everywhere.
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures_util::{StreamExt, stream};
+use portolan_oci::names::written::NewName;
 use portolan_oci::{Descriptor, Digest, Document, Kind, media_type, names};
 use serde_json::json;
 
+use super::blob::collect;
+use super::sink::{self, Pushed, Sink};
 use super::verify::{self, Verifier};
+use super::write::WRITE;
 use super::{ByteStream, Source, TagPage, Target};
 use crate::error::{Code, Error, Result};
 use crate::limits::Limits;
 
-/// A repository in memory. A [`Source`].
+/// A repository in memory. A [`Source`]; clones are one.
 ///
 /// ```
 /// use portolan::source::{Source, Target, memory::Memory};
@@ -29,22 +33,24 @@ use crate::limits::Limits;
 /// assert_eq!(memory.resolve(Target::Tag("1.4"), &Default::default()).await.unwrap(), index);
 /// # });
 /// ```
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Memory {
     repository: String,
-    content: Mutex<Content>,
+    content: Arc<Mutex<Content>>,
 }
 
 #[derive(Debug, Default)]
 struct Content {
     blobs: HashMap<Digest, (Descriptor, Bytes)>,
     tags: BTreeMap<String, Descriptor>,
+    /// Roots without a name.
+    roots: Vec<Descriptor>,
 }
 
 impl Memory {
     /// An empty one. `repository` is what runs will call it: `docker.io/library/alpine`, `oci-layout://STORE`.
     pub fn new(repository: impl Into<String>) -> Self {
-        Memory { repository: repository.into(), content: Mutex::default() }
+        Memory { repository: repository.into(), content: Arc::default() }
     }
 
     /// Puts a document or a blob in; what comes back says how to ask for it.
@@ -128,14 +134,16 @@ impl Source for Memory {
         Ok(stream::iter([Ok(bytes)]).boxed())
     }
 
-    /// The tags, each as an entry's `org.opencontainers.image.ref.name`.
+    /// The tags, each as an entry's `org.opencontainers.image.ref.name`, and the roots without one.
     async fn entries(&self, _: &Limits) -> Result<(Descriptor, Bytes)> {
         let named = |(tag, root): (&String, &Descriptor)| {
             let mut entry = root.clone();
             entry.annotations.insert(names::REF_NAME.into(), tag.clone());
             entry
         };
-        let bytes = Self::index(&self.content().tags.iter().map(named).collect::<Vec<_>>());
+        let content = self.content();
+        let entries: Vec<Descriptor> = content.tags.iter().map(named).chain(content.roots.iter().cloned()).collect();
+        let bytes = Self::index(&entries);
         Ok((Descriptor::of(media_type::OCI_INDEX, &bytes), bytes))
     }
 
@@ -154,6 +162,86 @@ impl Source for Memory {
             .collect();
         found.sort_by(|one, other| one.digest.cmp(&other.digest));
         Ok(Self::index(&found))
+    }
+
+    fn sink(&self) -> Result<Box<dyn Sink>> {
+        Ok(Box::new(MemorySink { memory: self.clone(), names: Mutex::default() }))
+    }
+}
+
+/// One piece of writing. Names are given with the commit, as in a store.
+struct MemorySink {
+    memory: Memory,
+    names: Mutex<Vec<(Descriptor, NewName)>>,
+}
+
+impl MemorySink {
+    fn put(&self, descriptor: &Descriptor, bytes: Bytes) {
+        self.memory.content().blobs.insert(descriptor.digest.clone(), (descriptor.bare(), bytes));
+    }
+
+    fn names(&self) -> MutexGuard<'_, Vec<(Descriptor, NewName)>> {
+        self.names.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[async_trait]
+impl Sink for MemorySink {
+    async fn has(&self, descriptor: &Descriptor) -> Result<bool> {
+        let content = self.memory.content();
+        Ok(content.blobs.get(&descriptor.digest).is_some_and(|(_, bytes)| bytes.len() as u64 == descriptor.size))
+    }
+
+    async fn put_blob(&self, descriptor: &Descriptor, content: &dyn sink::Content) -> Result<()> {
+        let bytes = collect(content.open().await?).await?;
+        self.put(descriptor, bytes);
+        Ok(())
+    }
+
+    async fn put_document(&self, document: &sink::Document) -> Result<Pushed> {
+        let sink::Document { descriptor, bytes, name } = document;
+        let name = name.as_deref().map(|name| NewName::parse(name, &descriptor.digest)).transpose();
+        let name = name.map_err(|why| {
+            Error::new(Code::InvalidReference, WRITE, self.memory.repository.as_str(), why.to_string())
+        })?;
+        let there = self.has(descriptor).await?;
+        let named = match &name {
+            None => true,
+            Some(name) => self.memory.content().has(name, descriptor),
+        };
+        self.put(descriptor, bytes.clone());
+        self.names().extend(name.map(|name| (descriptor.bare(), name)));
+        Ok(Pushed { created: !(there && named), subject_processed: true })
+    }
+
+    async fn commit(&self) -> Result<()> {
+        let mut content = self.memory.content();
+        for (descriptor, name) in std::mem::take(&mut *self.names()) {
+            match called(&name) {
+                Some(name) => drop(content.tags.insert(name, descriptor)),
+                None if content.has(&name, &descriptor) => {}
+                None => content.roots.push(descriptor),
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Content {
+    fn has(&self, name: &NewName, descriptor: &Descriptor) -> bool {
+        match called(name) {
+            None => self.roots.iter().any(|root| root.digest == descriptor.digest),
+            Some(name) => self.tags.get(&name).is_some_and(|root| root.digest == descriptor.digest),
+        }
+    }
+}
+
+/// The key of a name among the tags; none for a root without a name.
+fn called(name: &NewName) -> Option<String> {
+    match name {
+        NewName::Tag(tag) => Some(tag.clone()),
+        NewName::Full(name) => Some(name.resolved()),
+        NewName::Root => None,
     }
 }
 

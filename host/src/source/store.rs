@@ -15,11 +15,14 @@ use portolan_oci::{Algorithm, Descriptor, Digest, Index, Location, document, med
 use serde::Deserialize;
 
 use super::blob::{Blob, Stamp, collect, pieces, work_on};
+use super::sink::Sink;
 use super::verify::{self, Verifier};
 use super::{ByteStream, Source, Target};
 use crate::error::{Code, Error, Result};
 use crate::limits::Limits;
 
+/// The `oci-layout` file of what we write.
+pub(super) const VERSION: &str = r#"{"imageLayoutVersion":"1.0.0"}"#;
 /// An `oci-layout` file has about thirty bytes.
 const VERSION_FILE: u64 = 4 << 10;
 /// Names that a message lists.
@@ -41,6 +44,9 @@ pub(super) trait Files: Send + Sync + 'static {
 
     /// What was verified already.
     fn verified(&self) -> &Verified;
+
+    /// Starts writing.
+    fn sink(&self) -> Result<Box<dyn Sink>>;
 }
 
 /// A place in a layout (image-spec, image-layout.md).
@@ -52,6 +58,16 @@ pub(super) enum Place<'a> {
     Index,
     /// Content by its digest.
     Blob(Algorithm, &'a str),
+}
+
+impl<'a> Place<'a> {
+    /// Where the content of a digest is; fails for an algorithm that nobody here can compute.
+    pub(super) fn of(store: &str, digest: &'a Digest) -> Result<Self> {
+        match digest.algorithm() {
+            Some(algorithm) => Ok(Place::Blob(algorithm, digest.hex())),
+            None => Err(verify::unknown_algorithm(verify::content(store, digest))),
+        }
+    }
 }
 
 impl fmt::Display for Place<'_> {
@@ -192,6 +208,10 @@ impl<F: Files> Source for F {
         Ok(pieces(blob, verifier))
     }
 
+    fn sink(&self) -> Result<Box<dyn Sink>> {
+        Files::sink(self)
+    }
+
     async fn entries(&self, limits: &Limits) -> Result<(Descriptor, Bytes)> {
         let operation = "read the entries of";
         let blob =
@@ -224,10 +244,7 @@ async fn find_told(files: &impl Files, descriptor: &Descriptor) -> Result<(Blob,
 
 async fn find_blob(files: &impl Files, digest: &Digest) -> Result<Blob> {
     let subject = verify::content(&shown(files), digest);
-    let Some(algorithm) = digest.algorithm() else {
-        return Err(verify::unknown_algorithm(subject));
-    };
-    let place = Place::Blob(algorithm, digest.hex());
+    let place = Place::of(&shown(files), digest)?;
     match files.find(&place) {
         Ok(blob) => Ok(blob),
         Err(Missing::Absent) => {

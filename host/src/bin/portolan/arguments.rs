@@ -38,7 +38,7 @@ pub fn read(info: &Info, matches: &ArgMatches) -> Result<Arguments, Exit> {
                     boundary(location, typed)
                 }
                 Kind::PushReference => {
-                    let location = stores.locate(&typed)?;
+                    let location = stores.locate_target(&typed)?;
                     grants = grants.push_reference(&location);
                     boundary(location, typed)
                 }

@@ -1,5 +1,6 @@
 //! From what was typed to what crosses the boundary: `oci-layout://DIR…` names a folder on this machine, a guest may only
-//! name a store. Each store that a reference names is opened here and bound under its text, percent-encoded.
+//! name a store. Each store that a reference names is opened here and bound under its text, percent-encoded; one that is
+//! written to need not be there.
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -11,6 +12,7 @@ use portolan::source::archive::Archive;
 use portolan::source::layout::Layout;
 use portolan::{Code, Error};
 use portolan_oci::location::encode_store;
+use portolan_oci::reference::is_tag;
 use portolan_oci::{Location, Scheme};
 
 use crate::exit::Exit;
@@ -45,6 +47,28 @@ impl Stores {
 
     /// Reads a reference, opens the store that it names, and says how a guest may write it.
     pub fn locate(&mut self, typed: &str) -> Result<Location, Exit> {
+        self.find(typed, false, |stores, scheme, rest| {
+            stores.cut(scheme, rest).ok_or_else(|| nothing_there(scheme, rest))
+        })
+    }
+
+    /// The same of what is written to: a store that is not there yet is made when something is put into it.
+    pub fn locate_target(&mut self, typed: &str) -> Result<Location, Exit> {
+        self.find(typed, true, |stores, scheme, rest| match stores.cut(scheme, rest) {
+            Some(cut) => Ok(cut),
+            None => {
+                let (name, rest) = new_store(scheme, rest)?;
+                Ok((name, PathBuf::from(name), rest))
+            }
+        })
+    }
+
+    fn find(
+        &mut self,
+        typed: &str,
+        may_be_new: bool,
+        cut: impl for<'a> FnOnce(&Self, Scheme, &'a str) -> Result<(&'a str, PathBuf, &'a str), Exit>,
+    ) -> Result<Location, Exit> {
         let scheme = Scheme::ALL.into_iter().find_map(|scheme| {
             typed.strip_prefix(scheme.as_str()).and_then(|rest| rest.strip_prefix("://")).map(|rest| (scheme, rest))
         });
@@ -54,21 +78,21 @@ impl Stores {
         if rest.is_empty() {
             return Err(Exit::failure(format!("{typed:?} is no reference: it names no store")));
         }
-        let Some((name, path, rest)) = self.cut(scheme, rest) else {
-            return Err(nothing_there(scheme, rest));
-        };
-        let repository = self.open(scheme, name, &path)?;
+        let (name, path, rest) = cut(self, scheme, rest)?;
+        let repository = self.open(scheme, name, &path, may_be_new)?;
         Location::parse(&format!("{repository}{rest}")).map_err(|error| Exit::failure(error.to_string()))
     }
 
-    /// Opens a store once, and says what guests call it.
-    fn open(&mut self, scheme: Scheme, name: &str, path: &Path) -> Result<String, Exit> {
+    /// Opens a store once, and says what guests call it. What reads from it and what writes to it are one object.
+    fn open(&mut self, scheme: Scheme, name: &str, path: &Path, may_be_new: bool) -> Result<String, Exit> {
         let bound = encode_store(name);
         let repository = format!("{scheme}://{bound}");
         if !self.opened.contains_key(&repository) {
-            let source: Arc<dyn Source> = match scheme {
-                Scheme::OciLayout => Arc::new(Layout::open(path, &repository)?),
-                Scheme::OciArchive => Arc::new(Archive::open(path, &repository)?),
+            let source: Arc<dyn Source> = match (scheme, may_be_new) {
+                (Scheme::OciLayout, false) => Arc::new(Layout::open(path, &repository)?),
+                (Scheme::OciLayout, true) => Arc::new(Layout::create(path, &repository)?),
+                (Scheme::OciArchive, false) => Arc::new(Archive::open(path, &repository)?),
+                (Scheme::OciArchive, true) => Arc::new(Archive::create(path, &repository)?),
             };
             self.opened.insert(repository.clone(), (bound, source));
         }
@@ -78,8 +102,12 @@ impl Stores {
     /// Opens what `--store` named, as a frontend may ask for it by itself: a folder as a layout, a file as an archive.
     pub fn open_named(&mut self) -> Result<(), Exit> {
         for (name, path) in self.named.clone() {
+            let bound = encode_store(&name);
+            if self.opened.values().any(|(opened, _)| *opened == bound) {
+                continue;
+            }
             let scheme = if path.is_dir() { Scheme::OciLayout } else { Scheme::OciArchive };
-            self.open(scheme, &name, &path)?;
+            self.open(scheme, &name, &path, false)?;
         }
         Ok(())
     }
@@ -100,6 +128,30 @@ impl Stores {
     /// What was opened, each with the name to bind it under.
     pub fn into_opened(self) -> impl Iterator<Item = (String, Arc<dyn Source>)> {
         self.opened.into_values()
+    }
+}
+
+/// What a store that is not there would be called, and the rest: all up to the last `:TAG` or `@DIGEST`.
+fn new_store(scheme: Scheme, text: &str) -> Result<(&str, &str), Exit> {
+    let fail = |why: String| Exit::failure(format!("\"{scheme}://{text}\" is no reference: {why}"));
+    let last = text.rfind('/').map_or(0, |slash| slash + 1);
+    let after = |from: usize, mark: char| text.get(from..).and_then(|rest| rest.find(mark)).map(|at| from + at);
+    // What follows an `@` and has a colon is meant for a digest; where it is none, the reference says so.
+    let digest = text.rfind('@').filter(|at| *at >= last && after(*at, ':').is_some());
+    let end = digest.unwrap_or(text.len());
+    let place = text.get(..end).unwrap_or(text);
+    let colon = place.rfind(':').filter(|at| *at >= last);
+    let tag = colon.and_then(|at| place.get(at + 1..));
+    let cut = match (colon, tag) {
+        (Some(at), Some(tag)) if is_tag(tag) => at,
+        // `C:\images` is a folder of that name.
+        (_, Some(path)) if path.starts_with('\\') => end,
+        (_, Some(tag)) => return Err(fail(format!("{tag:?} is no tag, and there is no such store"))),
+        _ => end,
+    };
+    match text.split_at(cut) {
+        ("", _) => Err(fail("it names no store".into())),
+        cut => Ok(cut),
     }
 }
 
@@ -179,6 +231,58 @@ mod tests {
             assert_eq!(location.to_string(), expected, "{typed}");
             assert_eq!(location.shown(), format!("oci-layout://{root}/{store}{rest}"), "{typed}");
         }
+    }
+
+    #[test]
+    fn what_is_written_to_need_not_be_there() {
+        let folder = folder();
+        let root = folder.path().to_str().unwrap();
+        let digest = format!("@sha256:{}", "a".repeat(64));
+        let with_tag = format!(":1.3{digest}");
+        for scheme in Scheme::ALL {
+            let there = scheme == Scheme::OciLayout;
+            for (typed, store, rest) in [
+                ("new", "new", ""),
+                ("new:1.3", "new", ":1.3"),
+                ("new:1:1.3", "new:1", ":1.3"),
+                ("at/@/new:3", "at/@/new", ":3"),
+                ("new@home", "new@home", ""),
+                ("C:\\images", "C:\\images", ""),
+                ("C:\\images:2", "C:\\images", ":2"),
+                (&format!("new{digest}"), "new", &digest),
+                (&format!("new:1.3{digest}"), "new", &with_tag),
+                // In a layout that is there it is a name.
+                ("layout/new:1", if there { "layout" } else { "layout/new" }, if there { "/new:1" } else { ":1" }),
+            ] {
+                let location = Stores::default().locate_target(&format!("{scheme}://{root}/{typed}")).unwrap();
+                let expected = format!("{scheme}://{}{rest}", encode_store(format!("{root}/{store}")));
+                assert_eq!(location.to_string(), expected, "{typed}");
+                assert!(Stores::default().locate(&format!("{scheme}://{root}/new")).is_err());
+            }
+            for wrong in ["none/new:1", "new:not a tag", "new@sha256:00", ":1", "new:"] {
+                assert!(Stores::default().locate_target(&format!("{scheme}://{root}/{wrong}")).is_err(), "{wrong}");
+            }
+        }
+        assert!(std::fs::read_dir(root).unwrap().count() == 3, "nothing was made");
+    }
+
+    #[test]
+    fn what_is_read_and_written_is_one_store() {
+        let folder = folder();
+        let layout = format!("oci-layout://{}/layout", folder.path().display());
+        let mut stores = Stores::default();
+        let source = stores.locate(&format!("{layout}:8")).unwrap();
+        let target = stores.locate_target(&format!("{layout}:9")).unwrap();
+        assert_eq!(source.repository(), target.repository());
+        assert_eq!(stores.into_opened().count(), 1);
+        // A target by its name, which is not there, and not opened again for its name.
+        let option = format!("out={}/new", folder.path().display());
+        let mut stores = Stores::new([option.as_str()].into_iter()).unwrap();
+        stores.locate_target("oci-layout://out:app").unwrap();
+        stores.open_named().unwrap();
+        assert_eq!(stores.into_opened().count(), 1);
+        assert!(Stores::new([option.as_str()].into_iter()).unwrap().open_named().is_err());
+        assert!(Stores::new([option.as_str()].into_iter()).unwrap().locate("oci-layout://out:app").is_err());
     }
 
     #[test]

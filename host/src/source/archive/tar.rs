@@ -59,6 +59,16 @@ pub(super) struct Member {
 /// Members by name.
 pub(super) type Members = HashMap<Box<str>, Member>;
 
+/// What is in an archive.
+#[derive(Debug, Default)]
+pub(super) struct Listing {
+    pub members: Members,
+    /// The parts of the file that one name takes, headers and padding included; in the file's order.
+    pub parts: Vec<Range<u64>>,
+    /// Where the last member ends.
+    pub end: u64,
+}
+
 /// Why an archive is not read.
 #[derive(Debug)]
 pub(super) enum Broken {
@@ -81,9 +91,17 @@ impl From<io::Error> for Broken {
 /// A leading `./` in a name is dropped; otherwise names are compared as they are written, so that `/index.json` and
 /// `a/../index.json` are never wanted. Of several members with one name **the last one counts**: that is what `tar -r`
 /// relies on, and what is on the disk after unpacking.
-pub(super) fn members(archive: &impl ReadAt, limit: u64, wanted: impl Fn(&str) -> bool) -> Result<Members, Broken> {
+///
+/// `parted` is the name whose parts are told.
+pub(super) fn list(
+    archive: &impl ReadAt,
+    limit: u64,
+    wanted: impl Fn(&str) -> bool,
+    parted: &str,
+) -> Result<Listing, Broken> {
     let length = archive.length();
-    let mut members = Members::new();
+    let mut listing = Listing::default();
+    let mut start = None;
     let mut extended = Extended::default();
     let mut position = 0;
     let mut seen = 0;
@@ -95,7 +113,9 @@ pub(super) fn members(archive: &impl ReadAt, limit: u64, wanted: impl Fn(&str) -
         }
         let header = Header::new(block, position)?;
         let data = position + BLOCK;
-        if !header.speaks_of_the_next() {
+        if header.speaks_of_the_next() {
+            start = start.or(Some(position));
+        } else {
             seen += 1;
             if seen > limit {
                 return Err(Broken::TooMany(limit));
@@ -120,16 +140,21 @@ pub(super) fn members(archive: &impl ReadAt, limit: u64, wanted: impl Fn(&str) -
             let what = format!("claims {size} bytes where {left} are left: the archive is cut short");
             return Err(malformed(position, &name, &what));
         }
+        let start = start.take().unwrap_or(position);
         position = next_header(offset, size)?;
+        listing.end = position;
         if let Ok(name) = std::str::from_utf8(&name) {
             let name = without_dot(name);
             if wanted(name) {
-                members.insert(name.into(), Member { kind, offset, size });
+                listing.members.insert(name.into(), Member { kind, offset, size });
+            }
+            if name == parted {
+                listing.parts.push(start..position);
             }
         }
     }
     if extended.is_empty() {
-        Ok(members)
+        Ok(listing)
     } else {
         Err(Broken::Malformed("ends after an extended header: the archive is cut short".into()))
     }

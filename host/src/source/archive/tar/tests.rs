@@ -6,6 +6,10 @@ use proptest::prelude::*;
 
 use super::*;
 
+fn members(archive: &impl ReadAt, limit: u64, wanted: impl Fn(&str) -> bool) -> Result<Members, Broken> {
+    list(archive, limit, wanted, "").map(|listing| listing.members)
+}
+
 impl ReadAt for Vec<u8> {
     fn length(&self) -> u64 {
         self.len() as u64
@@ -61,6 +65,18 @@ fn pax(typeflag: u8, records: &[(&str, &str)]) -> Vec<u8> {
 
 fn end() -> Vec<u8> {
     vec![0; 1024]
+}
+
+/// Whoever leaves a name out leaves out what is said about it, too, and nothing else.
+#[test]
+fn the_parts_of_a_name() {
+    let long = pax(b'x', &[("path", "a")]);
+    let archive =
+        [file("b"), long, file("x"), pax(b'g', &[("comment", "x")]), file("./a"), file("c"), end(), end()].concat();
+    let listing = list(&archive, 10, |_| false, "a").unwrap();
+    assert_eq!(listing.parts, [1024..3072, 4096..5120]);
+    assert_eq!(listing.end, 6144);
+    assert!(listing.members.is_empty());
 }
 
 /// What is found, as `NAME: KIND SIZE@OFFSET`, or the message.

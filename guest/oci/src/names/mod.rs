@@ -2,7 +2,9 @@
 //!
 //! `org.opencontainers.image.ref.name` holds a tag, a short name or a full one, as its writer liked;
 //! `io.containerd.image.name` holds the full name. Everything here is judgement about texts: nothing is read but the
-//! entries' annotations.
+//! entries' annotations. What a name that is written takes from the entries that are there is in [`written`].
+
+pub mod written;
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -39,16 +41,22 @@ impl fmt::Display for EntryName {
 
 /// What `entry` is called; `None` where only its digest reaches it.
 pub fn entry_name(entry: &Descriptor) -> Option<EntryName> {
-    let full = |text: &str| Reference::parse(text).ok().filter(|name| !name.domain.is_empty()).map(EntryName::Full);
-    if let Some(name) = entry.annotations.get(IMAGE_NAME).and_then(|text| full(text)) {
-        return Some(name);
-    }
-    let text = entry.annotations.get(REF_NAME)?;
+    let says = |key| entry.annotations.get(key).and_then(|text| says(key, text));
+    says(IMAGE_NAME).or_else(|| says(REF_NAME))
+}
+
+/// What one annotation of an entry says that it is called.
+fn says(key: &str, text: &str) -> Option<EntryName> {
     // A tag holds no slash, so it cannot be a name with a domain.
-    match reference::is_tag(text) {
-        true => Some(EntryName::Tag(text.clone())),
-        false => full(text),
+    match key == REF_NAME && reference::is_tag(text) {
+        true => Some(EntryName::Tag(text.to_owned())),
+        false => full(text).map(EntryName::Full),
     }
+}
+
+/// A text as a name with a domain.
+fn full(text: &str) -> Option<Reference> {
+    Reference::parse(text).ok().filter(|name| !name.domain.is_empty())
 }
 
 /// Positions of the entries that `name` may mean. `name` is as typed after the store: `:TAG`, `/NAME[:TAG]` or nothing.
