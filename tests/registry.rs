@@ -17,6 +17,8 @@ mod patience;
 mod proxy;
 #[path = "registry/push.rs"]
 mod push;
+#[path = "registry/push_chunks.rs"]
+mod push_chunks;
 #[path = "registry/push_documents.rs"]
 mod push_documents;
 #[path = "registry/push_real.rs"]

@@ -7,7 +7,7 @@ use portolan::source::sink::{Document, Pushed, Sink};
 use portolan::{Code, Limits};
 use portolan_oci::{Algorithm, Index};
 
-use super::push::{Blob, begins, ends, sink};
+use super::push::{Blob, UPLOADS, begins, ends, sink};
 use super::*;
 
 fn document(bytes: &str, name: Option<&str>) -> Document {
@@ -293,8 +293,6 @@ fn guarded(challenge: &str) -> Vec<Scene> {
     ]
 }
 
-const UPLOADS: &str = "/v2/app/blobs/uploads/";
-
 fn token(text: &str) -> Scene {
     on("GET", "/token").body(format!(r#"{{"token":"{text}","expires_in":300}}"#))
 }
@@ -365,6 +363,21 @@ async fn a_token_that_opens_too_little_is_replaced() {
     let (registry, sink) = sink(script);
     assert_says(sink.put_blob(&wanted, &content).await, &["forbidden: "]);
     assert_eq!(registry.asked().len(), 3);
+}
+
+#[tokio::test]
+async fn a_token_that_ends_in_the_middle_is_replaced_and_the_blob_sent_again() {
+    let content = Blob::new("content");
+    let mut script = vec![
+        on("PUT", "*").when("authorization", "Bearer wide").status(401).header("WWW-Authenticate", CHALLENGE),
+        on("PUT", "*").when("authorization", "Bearer new").status(201),
+    ];
+    script.extend(guarded(CHALLENGE));
+    script.extend([token("wide").once(), token("new")]);
+    let (registry, sink) = sink(script);
+    sink.put_blob(&content.descriptor(), &content).await.unwrap();
+    assert_eq!(content.opened(), 2);
+    assert_eq!(registry.requests().last().unwrap().body, "content");
 }
 
 #[tokio::test]

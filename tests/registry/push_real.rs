@@ -1,4 +1,4 @@
-//! Debian's registry, written to: what skopeo takes out of it is what we put in, byte for byte.
+//! Debian's registry and olareg, written to: what skopeo takes out of them is what we put in, byte for byte.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -12,6 +12,7 @@ use portolan::source::{ByteStream, Source};
 use portolan::{Code, Limits};
 use portolan_oci::{Descriptor, Document, Index, Kind};
 use portolan_tests::fixtures;
+use portolan_tests::olareg::Olareg;
 use portolan_tests::registry::{Registry, User};
 use portolan_tests::token::{Asked, Tokens};
 use tempfile::TempDir;
@@ -66,10 +67,10 @@ fn blobs(layout: &Path) -> BTreeSet<std::ffi::OsString> {
 }
 
 /// Writes all layouts, takes them out with skopeo and with our own client, and compares.
-async fn write_and_compare(registry: &Registry, client: impl Fn() -> Builder) {
-    let client = client().build().unwrap();
+async fn write_and_compare(host: &str, pull: impl Fn(&str, &str), client: Builder) {
+    let client = client.build().unwrap();
     for (name, tag) in LAYOUTS {
-        let target = client.repository(&format!("{}/written/{name}", registry.host()).parse().unwrap());
+        let target = client.repository(&format!("{host}/written/{name}").parse().unwrap());
         let layout = fixtures::layout(name);
         let root = root(&layout, tag);
         let first = write(&target, &layout, root.clone(), tag).await;
@@ -80,7 +81,7 @@ async fn write_and_compare(registry: &Registry, client: impl Fn() -> Builder) {
         compare(&target, &layout, root.clone()).await;
 
         let copied = tempfile::tempdir().unwrap();
-        registry.pull(&format!("written/{name}:{tag}"), &format!("oci:{}:{tag}", copied.path().display()));
+        pull(&format!("written/{name}:{tag}"), &format!("oci:{}:{tag}", copied.path().display()));
         let index = Index::parse(&fs::read(copied.path().join("index.json")).unwrap()).unwrap();
         assert_eq!(index.manifests[0].digest, root.digest, "{name}");
         for blob in blobs(copied.path()) {
@@ -93,14 +94,16 @@ async fn write_and_compare(registry: &Registry, client: impl Fn() -> Builder) {
 #[tokio::test]
 async fn images_go_in_and_come_out() {
     let registry = Registry::start();
-    write_and_compare(&registry, client).await;
+    write_and_compare(registry.host(), |name, target| registry.pull(name, target), client()).await;
+    let registry = Olareg::start();
+    write_and_compare(registry.host(), |name, target| registry.pull(name, target), client()).await;
 }
 
 #[tokio::test]
 async fn a_user_may_write_by_basic() {
     let registry = Registry::for_user(ADA);
-    let (_, folder) = known_to(registry.host(), ADA);
-    write_and_compare(&registry, || client().docker_config(Some(folder.path().to_owned()))).await;
+    let (user, _folder) = known_to(registry.host(), ADA);
+    write_and_compare(registry.host(), |name, target| registry.pull(name, target), user).await;
 
     let wanted = Blob::new("content");
     let nobody = repository(client(), registry.host(), "written/new").sink().unwrap();
@@ -118,8 +121,8 @@ async fn a_user_may_write_by_basic() {
 async fn a_user_may_write_by_token() {
     let tokens = Tokens::start(ADA);
     let registry = Registry::with_tokens(&tokens);
-    let (_, folder) = known_to(registry.host(), ADA);
-    write_and_compare(&registry, || client().docker_config(Some(folder.path().to_owned()))).await;
+    let (user, _folder) = known_to(registry.host(), ADA);
+    write_and_compare(registry.host(), |name, target| registry.pull(name, target), user).await;
     let asked = tokens.asked();
     assert!(
         asked.iter().any(|asked| asked.by_user && asked.scopes == ["repository:written/umoci:pull,push"]),
@@ -231,6 +234,12 @@ async fn over_tls_where_a_plain_registry_sends_us() {
     assert_eq!(resolve_tag(&target, "2").await.unwrap(), root);
     assert!(compare(&target, &layout, root).await > 1);
     assert!(front.asked().iter().any(|asked| asked.starts_with("POST ")));
+    let content = large();
+    let sink = target.sink().unwrap();
+    sink.put_blob(&content.descriptor(), &content).await.unwrap();
+    let gone = Error::new(Code::Unavailable, "fetch", "elsewhere", "gone").retryable();
+    let broken = Blob::failing([&content.bytes[..], b"more"].concat(), gone, 0..1);
+    sink.put_blob(&broken.descriptor(), &broken).await.unwrap();
 
     let untrusting = repository(client(), &front.host(), "app").sink().unwrap();
     let content = Blob::new("content");
@@ -238,30 +247,36 @@ async fn over_tls_where_a_plain_registry_sends_us() {
 }
 
 #[tokio::test]
-async fn debians_registry_lists_no_referrers_so_we_do() {
-    let registry = Registry::start();
-    let target = repository(client(), registry.host(), "app");
-    let sink = target.sink().unwrap();
-    let config = Blob::new("{}");
-    sink.put_blob(&config.descriptor(), &config).await.unwrap();
-    let subject = manifest(MANIFEST);
-    let put = async |bytes: String| {
-        let document = Written { descriptor: manifest(&bytes), bytes: bytes.clone().into(), name: None };
-        sink.put_document(&document).await.unwrap()
-    };
-    put(MANIFEST.to_owned()).await;
-    for note in ["one", "two"] {
-        let told = serde_json::to_string(&subject).unwrap();
-        let more = format!(r#""artifactType":"a/{note}","subject":{told},"annotations":{{"note":"{note}"}},"layers""#);
-        let referrer = MANIFEST.replacen("\"layers\"", &more, 1);
-        for created in [true, false] {
-            assert_eq!(put(referrer.clone()).await, Pushed { created, subject_processed: false });
+async fn referrers_are_listed_by_whoever_lists_them() {
+    let (debians, olareg) = (Registry::start(), Olareg::start());
+    for (host, subject_processed) in [(debians.host(), false), (olareg.host(), true)] {
+        let target = repository(client(), host, "app");
+        let sink = target.sink().unwrap();
+        let config = Blob::new("{}");
+        sink.put_blob(&config.descriptor(), &config).await.unwrap();
+        let subject = manifest(MANIFEST);
+        let put = async |bytes: String| {
+            let document = Written { descriptor: manifest(&bytes), bytes: bytes.clone().into(), name: None };
+            sink.put_document(&document).await.unwrap()
+        };
+        assert_eq!(put(MANIFEST.to_owned()).await, Pushed { created: true, subject_processed: true });
+        for note in ["one", "two"] {
+            let told = serde_json::to_string(&subject).unwrap();
+            let more =
+                format!(r#""artifactType":"a/{note}","subject":{told},"annotations":{{"note":"{note}"}},"layers""#);
+            let referrer = MANIFEST.replacen("\"layers\"", &more, 1);
+            for created in [true, false] {
+                assert_eq!(put(referrer.clone()).await, Pushed { created, subject_processed }, "{host} {note}");
+            }
         }
+        let listed = target.referrers(&subject.digest, None, &Limits::default()).await.unwrap();
+        let listed = Index::parse(&listed).unwrap().manifests;
+        let notes: BTreeSet<&str> = listed.iter().map(|entry| entry.annotations["note"].as_str()).collect();
+        assert_eq!((listed.len(), notes), (2, BTreeSet::from(["one", "two"])), "{host}");
+        let one = target.referrers(&subject.digest, Some("a/one"), &Limits::default()).await.unwrap();
+        assert_eq!(Index::parse(&one).unwrap().manifests.len(), 1, "{host}");
+        // Only where nobody else lists them there is a tag for it.
+        let tags = target.tags(None).await.map(|page| page.tags).unwrap_or_default();
+        assert_eq!(tags.is_empty(), subject_processed, "{host}: {tags:?}");
     }
-    let listed = target.referrers(&subject.digest, None, &Limits::default()).await.unwrap();
-    let found: Vec<_> =
-        Index::parse(&listed).unwrap().manifests.into_iter().map(|entry| entry.annotations["note"].clone()).collect();
-    assert_eq!(found, ["one", "two"]);
-    let one = target.referrers(&subject.digest, Some("a/one"), &Limits::default()).await.unwrap();
-    assert_eq!(Index::parse(&one).unwrap().manifests.len(), 1);
 }

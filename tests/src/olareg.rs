@@ -6,7 +6,7 @@
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 
-use crate::registry::{free_port, listens, push};
+use crate::registry::{free_port, listens, pull, push};
 
 /// A registry that runs.
 pub struct Olareg {
@@ -45,6 +45,12 @@ impl Olareg {
     /// repository with its tag.
     pub fn push(&self, source: &str, name: &str) {
         push(source, &self.host, name, None);
+    }
+
+    /// Takes an image out with everything below it, byte for byte: `name`, a repository with its tag, to what skopeo calls
+    /// `target`.
+    pub fn pull(&self, name: &str, target: &str) {
+        pull(&self.host, name, target, None);
     }
 }
 

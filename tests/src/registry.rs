@@ -101,12 +101,7 @@ impl Registry {
     /// Takes an image out with everything below it, byte for byte: `name`, a repository with its tag, to what skopeo calls
     /// `target`.
     pub fn pull(&self, name: &str, target: &str) {
-        let mut skopeo = Command::new("skopeo");
-        skopeo.args(["--insecure-policy", "copy", "--all", "--preserve-digests", "--src-tls-verify=false"]);
-        if let Some(User { name, password }) = self.user {
-            skopeo.arg(format!("--src-creds={name}:{password}"));
-        }
-        run(skopeo.arg(format!("docker://{}/{name}", self.host)).arg(target), "skopeo");
+        pull(&self.host, name, target, self.user);
     }
 
     /// A folder that goes with the registry.
@@ -130,6 +125,16 @@ pub(crate) fn push(source: &str, host: &str, name: &str, user: Option<User>) {
         skopeo.arg(format!("--dest-creds={name}:{password}"));
     }
     run(skopeo.arg(source).arg(format!("docker://{host}/{name}")), "skopeo");
+}
+
+/// Has skopeo take an image out of a registry, with everything below it.
+pub(crate) fn pull(host: &str, name: &str, target: &str, user: Option<User>) {
+    let mut skopeo = Command::new("skopeo");
+    skopeo.args(["--insecure-policy", "copy", "--all", "--preserve-digests", "--src-tls-verify=false"]);
+    if let Some(User { name, password }) = user {
+        skopeo.arg(format!("--src-creds={name}:{password}"));
+    }
+    run(skopeo.arg(format!("docker://{host}/{name}")).arg(target), "skopeo");
 }
 
 /// A port of 127.0.0.1 that nobody used a moment ago.

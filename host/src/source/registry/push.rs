@@ -18,7 +18,7 @@ mod referrers;
 mod upload;
 
 use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 use portolan_oci::{Descriptor, Digest, Reference};
@@ -26,7 +26,7 @@ use reqwest::Method;
 use reqwest::header::{CONTENT_LENGTH, HeaderMap, LOCATION};
 
 pub(super) use self::known::Known;
-use self::upload::Upload;
+use self::upload::{Session, Upload};
 use super::admission::{self, Sender};
 use super::auth::Access;
 use super::client::{Answer, Ask, Client, DOCKER_CONTENT_DIGEST, Start, Write};
@@ -48,7 +48,7 @@ pub(super) struct Push {
     /// Nobody else writes with what this is let in with.
     access: Access,
     /// Uploads that the registry began where it did not mount: whoever puts the blob goes on with them.
-    begun: Mutex<HashMap<Digest, Start>>,
+    begun: Mutex<HashMap<Digest, Session>>,
 }
 
 impl Push {
@@ -112,7 +112,7 @@ impl Push {
         }
     }
 
-    fn begun(&self) -> std::sync::MutexGuard<'_, HashMap<Digest, Start>> {
+    fn begun(&self) -> MutexGuard<'_, HashMap<Digest, Session>> {
         self.begun.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -151,6 +151,9 @@ impl Sink for Push {
             Ok(from) if from.domain == self.endpoint.domain && from.path != self.endpoint.path => from,
             _ => return Ok(false),
         };
+        if self.known().has(&self.endpoint.repository, &descriptor.digest) {
+            return Ok(true);
+        }
         let subject = self.repository.subject(&descriptor.digest);
         let mut url = self.endpoint.url("blobs/uploads/");
         url.query_pairs_mut().append_pair("mount", descriptor.digest.as_str()).append_pair("from", &from.path);
@@ -165,8 +168,8 @@ impl Sink for Push {
                 Ok(true)
             }
             202 => {
-                let start = self.location(&answer, &subject)?;
-                let unused = self.begun().insert(descriptor.digest.clone(), start);
+                let session = Session::begun(self, &answer, &subject)?;
+                let unused = self.begun().insert(descriptor.digest.clone(), session);
                 if let Some(unused) = unused {
                     self.cancel(unused, &subject, Line::Documents).await;
                 }
@@ -194,8 +197,8 @@ impl Sink for Push {
 
     async fn commit(&self) -> Result<()> {
         let unused: Vec<_> = self.begun().drain().collect();
-        for (digest, start) in unused {
-            self.cancel(start, &self.repository.subject(&digest), Line::Documents).await;
+        for (digest, session) in unused {
+            self.cancel(session, &self.repository.subject(&digest), Line::Documents).await;
         }
         Ok(())
     }
@@ -203,10 +206,10 @@ impl Sink for Push {
 
 impl Push {
     /// Takes an upload back, so that the registry need not keep what arrived. Nothing depends on it.
-    async fn cancel(&self, start: Start, subject: &str, line: Line) {
+    async fn cancel(&self, session: Session, subject: &str, line: Line) {
         let delete =
             Write { method: Method::DELETE, headers: HeaderMap::new(), payload: Payload::Bytes(Default::default()) };
-        let ask = Ask { write: Some(delete), ..self.question(subject, start, line) };
+        let ask = Ask { write: Some(delete), ..self.question(subject, session.start, line) };
         let asked = self.client().once(&self.endpoint, &ask);
         let done = tokio::time::timeout(self.repository.shared.timing.connect, asked).await;
         tracing::debug!(subject, done = matches!(done, Ok(Ok(_))), "an upload is taken back");

@@ -2,12 +2,15 @@
 //!
 //! One PUT with all of it; a registry, or a proxy in front of it, that does not take that gets chunks (`chunks`). What went
 //! wrong half-way starts over, five times at most. Nothing of a blob is visible before the registry has compared all of
-//! it with its digest, and a blob that is not what its descriptor says is never ended.
+//! it with its digest, and a blob that is not what its descriptor says is never ended. Who stops in the middle leaves the
+//! upload to the registry, which clears such away.
+
+use std::time::Duration;
 
 use bytes::Bytes;
 use portolan_oci::Descriptor;
 use reqwest::Method;
-use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
+use reqwest::header::{CONTENT_RANGE, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 
 use super::{PUSH, Push, post};
 use crate::error::{Error, Result};
@@ -31,6 +34,13 @@ pub(super) struct Session {
     pub least: u64,
     /// How much has arrived; `None` where the registry has to be asked.
     pub arrived: Option<u64>,
+}
+
+impl Session {
+    /// The upload that this answer begins.
+    pub(super) fn begun(push: &Push, answer: &Answer, subject: &str) -> Result<Session> {
+        Ok(Session { start: push.location(answer, subject)?, least: least(answer), arrived: Some(0) })
+    }
 }
 
 /// What becomes of a session whose upload failed.
@@ -63,7 +73,7 @@ impl Stopped {
 
 /// A failure that waiting does not help against, but doing it otherwise may.
 pub(super) fn at_once(error: Error) -> Failed {
-    Failed { error, again: Some(Again { cause: Cause::Broken, asked: Some(std::time::Duration::ZERO) }) }
+    Failed { error, again: Some(Again { cause: Cause::Broken, asked: Some(Duration::ZERO) }) }
 }
 
 /// A blob on its way.
@@ -80,10 +90,10 @@ impl<'a> Upload<'a> {
     }
 
     /// Sends it, by the upload that a mount began if there is one.
-    pub(super) async fn put(&self, begun: Option<Start>) -> Result<()> {
+    pub(super) async fn put(&self, begun: Option<Session>) -> Result<()> {
         // One place for all of it: who holds the content open must not wait for those who wait to open theirs.
         let _place = self.push.client().seat(&self.push.endpoint, Line::Uploads).await;
-        let mut session = begun.map(|start| Session { start, least: 0, arrived: Some(0) });
+        let mut session = begun;
         let mut tries = Tries::new(&self.push.repository.shared.timing);
         let mut in_chunks = false;
         loop {
@@ -100,7 +110,7 @@ impl<'a> Upload<'a> {
             if fate == Fate::Kept && again.is_some() {
                 session = Some(current);
             } else if fate != Fate::Gone {
-                self.push.cancel(current.start, &self.subject, Line::Seated).await;
+                self.push.cancel(current, &self.subject, Line::Seated).await;
             }
             let going_on = match again {
                 Some(again) => tries.wait(again).await,
@@ -108,7 +118,7 @@ impl<'a> Upload<'a> {
             };
             if !going_on {
                 if let Some(session) = session {
-                    self.push.cancel(session.start, &self.subject, Line::Seated).await;
+                    self.push.cancel(session, &self.subject, Line::Seated).await;
                 }
                 return Err(failed.error);
             }
@@ -123,10 +133,7 @@ impl<'a> Upload<'a> {
             404 | 405 => Err(self.refusal(&answer).with_hint(
                 "this registry takes no pushes, or none for this name; some want the repository to be created first",
             )),
-            202 => {
-                let start = self.push.location(&answer, &self.subject)?;
-                Ok(Session { start, least: least(&answer), arrived: Some(0) })
-            }
+            202 => Session::begun(self.push, &answer, &self.subject),
             _ if answer.is_done() => Err(answer.malformed(PUSH, &self.subject, "an upload begins with a 202")),
             _ => Err(self.refusal(&answer)),
         }
@@ -171,7 +178,7 @@ impl<'a> Upload<'a> {
     pub(super) fn adding(&self, session: &Session, at: u64, chunk: Bytes) -> Ask<'_> {
         let mut headers = octets();
         let range = format!("{at}-{}", (at + chunk.len() as u64).saturating_sub(1));
-        headers.extend(HeaderValue::try_from(range).ok().map(|range| (reqwest::header::CONTENT_RANGE, range)));
+        headers.extend(HeaderValue::try_from(range).ok().map(|range| (CONTENT_RANGE, range)));
         let write = Write { method: Method::PATCH, headers, payload: Payload::Bytes(chunk) };
         Ask { write: Some(write), ..self.push.question(&self.subject, session.start.clone(), Line::Seated) }
     }
