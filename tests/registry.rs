@@ -9,6 +9,10 @@ mod auth;
 mod cache;
 #[path = "registry/documents.rs"]
 mod documents;
+#[path = "registry/explained.rs"]
+mod explained;
+#[path = "registry/hosts.rs"]
+mod hosts;
 #[path = "registry/lists.rs"]
 mod lists;
 #[path = "registry/patience.rs"]
@@ -34,7 +38,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use portolan::Error;
-use portolan::source::registry::{Builder, Registry, Timing};
+use portolan::source::registry::{Builder, Hosts, Registry, Timing};
 use portolan::source::{Source, Target};
 use portolan_oci::{Descriptor, Digest, Reference, media_type};
 use portolan_tests::hostile::{Hostile, Scene, on};
@@ -42,13 +46,14 @@ use portolan_tests::hostile::{Hostile, Scene, on};
 /// A manifest that needs nothing else to exist.
 const MANIFEST: &str = r#"{"schemaVersion":2,"mediaType":"application/vnd.oci.image.manifest.v1+json","config":{"mediaType":"application/vnd.oci.image.config.v1+json","digest":"sha256:44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a","size":2},"layers":[]}"#;
 
-/// A client without credentials, cache and patience.
+/// A client without credentials, configuration, cache and patience.
 fn client() -> Builder {
     let mut timing = Timing::default();
     timing.retry_first = Duration::from_millis(1);
     timing.retry_most = Duration::from_millis(2);
     timing.retry_after_most = Duration::from_millis(2);
-    Registry::builder().docker_config(None).auth_file(None).timing(timing)
+    let nobody = Registry::builder().docker_config(None).auth_file(None).podman_auth_files(Vec::new());
+    nobody.hosts(Hosts::none()).timing(timing)
 }
 
 fn repository(client: Builder, host: &str, path: &str) -> Arc<dyn Source> {

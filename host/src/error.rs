@@ -101,6 +101,8 @@ struct Inner {
     hint: Option<Cow<'static, str>>,
     retry_after: Option<u32>,
     retryable: bool,
+    /// What other hosts said, before.
+    before: Vec<String>,
 }
 
 /// The result of anything that this crate does.
@@ -121,6 +123,7 @@ impl Error {
             hint: None,
             retry_after: None,
             retryable: false,
+            before: Vec::new(),
         }))
     }
 
@@ -165,6 +168,24 @@ impl Error {
     pub fn retryable(mut self) -> Self {
         self.0.retryable = true;
         self
+    }
+
+    /// What others said who were asked before, each as [`answer`](Self::answer) tells it.
+    #[must_use]
+    pub(crate) fn after(mut self, before: Vec<String>) -> Self {
+        self.0.before = before;
+        self
+    }
+
+    /// Who answered, and what.
+    pub(crate) fn answer(&self) -> String {
+        let Inner { detail, host, status, .. } = &*self.0;
+        match (host, status) {
+            (Some(host), Some(status)) => format!("{host} answered {status}: {detail}"),
+            (Some(host), None) => format!("{host}: {detail}"),
+            (None, Some(status)) => format!("status {status}: {detail}"),
+            (None, None) => detail.clone(),
+        }
     }
 
     /// What kind it is.
@@ -220,19 +241,15 @@ impl Error {
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Inner { operation, subject, detail, host, status, rule, .. } = &*self.0;
-        write!(f, "cannot {operation} {subject}: ")?;
-        match (host, status) {
-            (Some(host), Some(status)) => write!(f, "{host} answered {status}: ")?,
-            (Some(host), None) => write!(f, "{host}: ")?,
-            (None, Some(status)) => write!(f, "status {status}: ")?,
-            (None, None) => {}
+        let Inner { operation, subject, rule, before, .. } = &*self.0;
+        write!(f, "cannot {operation} {subject}: {}", self.answer())?;
+        if let Some(rule) = rule {
+            write!(f, " (rule: {rule})")?;
         }
-        f.write_str(detail)?;
-        match rule {
-            Some(rule) => write!(f, " (rule: {rule})"),
-            None => Ok(()),
+        if !before.is_empty() {
+            write!(f, " (asked before: {})", before.join("; "))?;
         }
+        Ok(())
     }
 }
 

@@ -74,9 +74,9 @@ async fn cursors_lead_nowhere_else_and_end() {
     for forged in ["", "http://evil.example/v2/app/tags/list", "x y"] {
         assert_says(app.tags(Some(forged)).await, &["the cursor is none of ours"]);
     }
-    app.tags(Some("1 /../../secret/tags/list#")).await.unwrap();
+    app.tags(Some("0 1 /../../secret/tags/list#")).await.unwrap();
     assert_eq!(registry.requests()[0].path, "/v2/app/tags/list");
-    assert_says(app.tags(Some("1000 last=z")).await, &["too-large: ", "more than 1000 pages"]);
+    assert_says(app.tags(Some("0 1000 last=z")).await, &["too-large: ", "more than 1000 pages"]);
     assert_eq!(registry.requests().len(), 1);
 }
 

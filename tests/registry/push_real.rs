@@ -11,6 +11,7 @@ use portolan::source::sink::{Content, Document as Written, Pushed};
 use portolan::source::{ByteStream, Source};
 use portolan::{Code, Limits};
 use portolan_oci::{Descriptor, Document, Index, Kind};
+use portolan_tests::authority::Authority;
 use portolan_tests::fixtures;
 use portolan_tests::olareg::Olareg;
 use portolan_tests::registry::{Registry, User};
@@ -19,7 +20,6 @@ use tempfile::TempDir;
 
 use super::push::{Blob, large};
 use super::real::{LAYOUTS, compare, root};
-use super::tls::Authority;
 use super::*;
 
 const ADA: User = User { name: "ada", password: "colon:and:more" };

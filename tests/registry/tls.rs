@@ -1,43 +1,14 @@
 //! TLS. Loopback is plain HTTP, so a plain registry sends us to a store with a certificate, as registries do with layers.
 
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
 use portolan::{Code, Limits};
 use portolan_oci::Document;
+use portolan_tests::authority::Authority;
 use portolan_tests::fixtures;
-use portolan_tests::registry::{Registry, run};
+use portolan_tests::registry::Registry;
 
 use super::*;
-
-/// A certificate authority, and what it signs.
-pub(super) struct Authority(tempfile::TempDir);
-
-impl Authority {
-    pub(super) fn new() -> Authority {
-        let folder = tempfile::tempdir().unwrap();
-        let authority = Authority(folder);
-        authority.openssl("req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -subj /CN=authority -days 30 -keyout ca.key -out ca.pem");
-        authority.openssl("x509 -in ca.pem -outform der -out ca.der");
-        authority
-    }
-
-    /// A server's certificate and key.
-    pub(super) fn sign(&self, name: &str, subject: &str, days: &str) -> (PathBuf, PathBuf) {
-        std::fs::write(self.0.path().join("names"), format!("subjectAltName={subject}\n")).unwrap();
-        self.openssl(&format!("req -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -subj /CN={name} -keyout {name}.key -out {name}.csr"));
-        self.openssl(&format!("x509 -req -in {name}.csr -CA ca.pem -CAkey ca.key -CAcreateserial -extfile names -days {days} -out {name}.pem"));
-        (self.0.path().join(format!("{name}.pem")), self.0.path().join(format!("{name}.key")))
-    }
-
-    pub(super) fn der(&self) -> Vec<u8> {
-        std::fs::read(self.0.path().join("ca.der")).unwrap()
-    }
-
-    fn openssl(&self, arguments: &str) {
-        run(Command::new("openssl").args(arguments.split(' ')).current_dir(self.0.path()), "openssl");
-    }
-}
 
 /// A registry with this certificate and an image, and a plain one in front of it that sends every request there.
 fn behind((certificate, key): (PathBuf, PathBuf), layout: &Path) -> (Hostile, Registry) {

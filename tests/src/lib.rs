@@ -3,6 +3,7 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
+pub mod authority;
 pub mod cli;
 pub mod fixtures;
 pub mod guests;

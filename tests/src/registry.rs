@@ -58,6 +58,19 @@ impl Registry {
         Registry::launch(None, |_| tokens.section())
     }
 
+    /// One with TLS that only talks to who shows a certificate that `authority` signed.
+    pub fn with_client_certificates(certificate: &Path, key: &Path, authority: &Path) -> Registry {
+        let (certificate, key, authority) = (certificate.display(), key.display(), authority.display());
+        Registry::launch(None, |_| {
+            format!("  tls:\n    certificate: {certificate}\n    key: {key}\n    clientcas:\n      - {authority}\n")
+        })
+    }
+
+    /// One that pulls through from another and keeps what it got.
+    pub fn mirror_of(upstream: &Registry) -> Registry {
+        Registry::launch(None, |_| format!("proxy:\n  remoteurl: http://{}\n", upstream.host))
+    }
+
     /// `more` is what the configuration has after its section `http`.
     fn launch(user: Option<User>, more: impl Fn(&Path) -> String) -> Registry {
         let folder = tempfile::tempdir().expect("a folder for the registry");

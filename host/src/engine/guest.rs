@@ -33,7 +33,7 @@ pub(super) struct Guest {
 impl Guest {
     /// A store for `run`, which waits for a place where the pool is full.
     pub(super) async fn new(host: &Host, run: Run) -> Result<Self, RunError> {
-        let Run { frontend, stores, grants, wall_clock, limits, progress, .. } = run;
+        let Run { frontend, stores, grants, wall_clock, limits, progress, registries, .. } = run;
         if !host.is(&frontend.host) {
             return Err(RunError::Unsupported("the frontend was loaded by another host".into()));
         }
@@ -46,7 +46,7 @@ impl Guest {
         // What a guest hands over is copied before anyone can look at it, so this bounds the copy; what one call may carry
         // is checked in the session.
         let carried = limits.call_arguments.max(limits.response);
-        let (registries, platform) = (host.registries(), host.platform());
+        let (registries, platform) = (registries.or_else(|| host.registries()), host.platform());
         let session = Session::new(Setup { limits, grants, stores, registries, platform, progress });
         let mut store = Store::new(frontend.loaded.pre.engine(), session);
         store.limiter(|session| &mut session.memory);

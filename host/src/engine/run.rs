@@ -15,7 +15,7 @@ use crate::limits::Limits;
 use crate::progress::Progress;
 use crate::session::Bound;
 use crate::session::grants::Grants;
-use crate::source::{ByteStream, Source};
+use crate::source::{ByteStream, Registries, Source};
 
 /// What a frontend is to be asked, and what it may touch for that.
 #[derive(Clone)]
@@ -27,6 +27,7 @@ pub struct Run {
     pub(super) wall_clock: Option<Option<Duration>>,
     pub(super) limits: Option<Arc<Limits>>,
     pub(super) progress: Progress,
+    pub(super) registries: Option<Arc<dyn Registries>>,
 }
 
 impl Run {
@@ -40,7 +41,15 @@ impl Run {
             wall_clock: None,
             limits: None,
             progress: Progress::default(),
+            registries: None,
         }
+    }
+
+    /// How registries are reached in this run, in the place of the host's way: another user's credentials, other hosts.
+    #[must_use]
+    pub fn registry(mut self, registries: impl Registries + 'static) -> Self {
+        self.registries = Some(Arc::new(registries));
+        self
     }
 
     /// One more argument, in the order in which the frontend gets them. `format` and `mode` are arguments too. An argument

@@ -3,10 +3,11 @@
 //! A question goes through a pipeline of small stages, each in a file of its own and tested as a table:
 //!
 //! ```text
-//! admission ─ may this URL be asked?            (admission, address, endpoint)
+//! route     ─ which hosts, in which order       (hosts, route, endpoint)
+//! admission ─ may this URL be asked?            (admission, address)
 //! queue     ─ how much at a time                (queue, flights)
 //! auth      ─ who asks                          (auth, challenge, credentials)
-//! send      ─ connections, TLS, names, time-outs (transport, dial, payload)
+//! send      ─ connections, TLS, names, time-outs (transport, connection, dial, payload)
 //! classify  ─ what the answer means             (classify, text)
 //! retry     ─ again, or a redirect              (retry, admission)
 //! verify    ─ digest and size, to the end       (body, and `source::verify`)
@@ -25,11 +26,14 @@ mod cache;
 mod challenge;
 mod classify;
 mod client;
+mod connection;
 mod credentials;
 mod dial;
 mod endpoint;
+mod explain;
 mod failed;
 mod flights;
+mod hosts;
 mod link;
 mod list;
 mod payload;
@@ -38,6 +42,7 @@ mod queue;
 mod repository;
 mod retry;
 mod root;
+mod route;
 mod text;
 mod transport;
 
@@ -53,9 +58,13 @@ use self::auth::Auth;
 use self::cache::Cache;
 use self::client::Client;
 use self::credentials::{Keyring, Places};
+pub use self::explain::{AskedHost, Credentials, Explanation, Remark};
 use self::flights::Flights;
+use self::hosts::Directory;
+pub use self::hosts::Hosts;
 use self::push::Known;
 use self::repository::Repository;
+use self::route::Resting;
 use self::transport::Transport;
 use super::{Registries, Source};
 use crate::error::Result;
@@ -109,9 +118,17 @@ pub struct Builder {
     timing: Timing,
     limits: Limits,
     roots: Vec<CertificateDer<'static>>,
+    hosts: Hosts,
 }
 
 impl Builder {
+    /// Which hosts a registry means: mirrors, TLS, plain HTTP. The default is [`Hosts::usual`].
+    #[must_use]
+    pub fn hosts(mut self, hosts: Hosts) -> Self {
+        self.hosts = hosts;
+        self
+    }
+
     /// Where documents are kept from one process to the next: in a folder of its own below this one, which only we may
     /// enter. `None`, the default, keeps nothing.
     #[must_use]
@@ -131,6 +148,22 @@ impl Builder {
     #[must_use]
     pub fn auth_file(mut self, file: Option<PathBuf>) -> Self {
         self.places.auth_file = file;
+        self
+    }
+
+    /// Credentials come from this file, of docker's or podman's format, and from no other place. It is an error if it is not
+    /// there.
+    #[must_use]
+    pub fn only_auth_file(mut self, file: PathBuf) -> Self {
+        self.places.only = Some(file);
+        self
+    }
+
+    /// podman's files, which are asked after docker's, in the place of `$XDG_RUNTIME_DIR/containers/auth.json` and
+    /// `~/.config/containers/auth.json`.
+    #[must_use]
+    pub fn podman_auth_files(mut self, files: Vec<PathBuf>) -> Self {
+        self.places.podman = files;
         self
     }
 
@@ -167,12 +200,14 @@ impl Builder {
     /// # Errors
     /// None today; what is configured later may contradict itself.
     pub fn build(self) -> Result<Registry> {
-        let Builder { cache, places, timing, limits, roots } = self;
+        let Builder { cache, places, timing, limits, roots, hosts } = self;
         let transport = Arc::new(Transport::new(timing.clone(), roots));
         let keyring = Keyring::new(places, timing.helper);
         let auth = Auth::new(keyring, Arc::clone(&transport), timing.clone(), &limits);
         Ok(Registry(Arc::new(Shared {
             client: Client::new(auth, transport, timing.clone(), limits),
+            directory: Directory::new(hosts),
+            resting: Resting::default(),
             cache: cache.map(|folder| Cache::new(folder.join("documents"))),
             resolving: Flights::default(),
             fetching: Flights::default(),
@@ -187,6 +222,8 @@ impl Builder {
 #[derive(Debug)]
 struct Shared {
     client: Client,
+    directory: Directory,
+    resting: Resting,
     cache: Option<Cache>,
     resolving: Flights<(String, u64), Result<Descriptor>>,
     fetching: Flights<(String, String, u64, u64), Result<Bytes>>,
@@ -215,7 +252,8 @@ struct Shared {
 pub struct Registry(Arc<Shared>);
 
 impl Registry {
-    /// Starts with credentials where docker and podman keep them, the default timing and limits, and no cache.
+    /// Starts with credentials where docker and podman keep them, hosts where BuildKit, containerd and docker look for them,
+    /// the default timing and limits, and no cache.
     pub fn builder() -> Builder {
         Builder {
             cache: None,
@@ -223,6 +261,7 @@ impl Registry {
             timing: Timing::default(),
             limits: Limits::default(),
             roots: Vec::new(),
+            hosts: Hosts::usual(),
         }
     }
 

@@ -12,7 +12,7 @@ use crate::metadata::MetadataFile;
 use crate::progress::Screen;
 use crate::setup::{FRONTENDS, component, frontend_argument, host, named, said};
 use crate::stores::utf8;
-use crate::{about, arguments, frontend, output};
+use crate::{about, arguments, frontend, output, registries};
 
 const RUN: &str = "Any frontend: a bundled name, or a component's file";
 const RUN_EXAMPLE: &str =
@@ -26,6 +26,8 @@ pub async fn run(words: &[OsString], screen: &Screen) -> Result<u8, Exit> {
         "run" => run_any(rest, screen).await,
         "frontends" => about::frontends(rest).await,
         "describe" => about::describe(rest).await,
+        // What this machine makes of a registry is not a frontend's business.
+        "explain" if rest.first().is_some_and(|word| word == "registry") => registries::explain(rest).await,
         _ => match FRONTENDS.iter().find(|(name, ..)| *name == first) {
             Some((name, _, example)) => {
                 let bundled = Bundled::named(name).ok_or_else(|| Exit::failure(format!("{name} is not bundled")))?;
@@ -96,7 +98,7 @@ impl Program<'_> {
                 grants = allowing(grants, pattern)?;
             }
         }
-        let mut run = Run::new(&loaded).grants(grants);
+        let mut run = Run::new(&loaded).grants(grants).registry(registries::registry(&matches)?);
         for (name, value) in arguments.values {
             run = run.argument(name, value);
         }

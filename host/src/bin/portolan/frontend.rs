@@ -6,6 +6,7 @@ use portolan::{Info, Kind, Parameter};
 use portolan_oci::Mode;
 
 use crate::exit::Exit;
+use crate::registries;
 
 /// Options that every command has; a frontend may not name its parameters like them.
 const OURS: [&str; 12] = [
@@ -41,7 +42,7 @@ pub fn command(path: &str, info: &Info, example: Option<&str>) -> Result<Command
     if let Some(example) = example {
         command = command.after_help(format!("Example:\n  {example}"));
     }
-    Ok(command.args(common(&info.formats)))
+    Ok(command.args(common(&info.formats)).args(registries::options()))
 }
 
 /// What every command takes.
@@ -116,7 +117,7 @@ fn check(info: &Info) -> Result<(), Exit> {
     let mut last: Option<&Parameter> = None;
     for parameter in &info.parameters {
         let name = parameter.name.as_str();
-        if OURS.contains(&name) {
+        if OURS.contains(&name) || registries::OPTIONS.contains(&name) {
             return wrong(format!("the name --{name} is the command line's own"));
         }
         if parameter.short == Some(SHORT_HELP) {
@@ -171,6 +172,7 @@ mod tests {
         let table = [
             vec![parameter("mode", Kind::Text)],
             vec![parameter("store", Kind::Flag)],
+            vec![parameter("insecure", Kind::Flag)],
             vec![parameter("a", Kind::Choice(Vec::new()))],
             vec![Parameter { short: Some('h'), ..parameter("a", Kind::Text) }],
             vec![Parameter { positional: true, ..parameter("a", Kind::Flag) }],

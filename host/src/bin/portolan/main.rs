@@ -12,6 +12,7 @@ mod metadata;
 mod output;
 mod progress;
 mod query;
+mod registries;
 mod setup;
 mod stores;
 

@@ -3,7 +3,6 @@
 use std::path::{Path, PathBuf};
 
 use clap::{Arg, ArgMatches};
-use portolan::source::registry::Registry;
 use portolan::{Bundled, Component, Host};
 
 use crate::exit::Exit;
@@ -29,8 +28,8 @@ pub const FRONTENDS: [(&str, &str, &str); 6] = [
     ("tags", "The tags of a repository, listed and matched", "portolan tags ghcr.io/acme/app --semver '^1.2' --latest"),
     (
         "explain",
-        "What Portolan makes of a reference or a platform",
-        "portolan explain platform linux/arm/v7 --among linux/arm64,linux/arm/v6",
+        "What Portolan makes of a reference, a platform or a registry",
+        "portolan explain platform linux/arm/v7 --among linux/arm64,linux/arm/v6\n  portolan explain registry docker.io",
     ),
 ];
 
@@ -42,12 +41,11 @@ pub fn said(error: &clap::Error) -> Result<u8, Exit> {
     }
 }
 
-/// A host with registries, caches and, where one is given, another strategy.
+/// A host with a cache and, where one is given, another strategy. Which registries there are is known when a frontend's
+/// options are, and belongs to a run.
 pub fn host(strategy: Option<&Path>) -> Result<Host, Exit> {
-    let cache = cache_folder();
-    let registry = Registry::builder().cache_dir(cache.clone()).build()?;
-    let mut builder = Host::builder().registry(registry);
-    if let Some(cache) = cache {
+    let mut builder = Host::builder();
+    if let Some(cache) = cache_folder() {
         builder = builder.cache_dir(cache);
     }
     if let Some(strategy) = strategy {
@@ -57,7 +55,7 @@ pub fn host(strategy: Option<&Path>) -> Result<Host, Exit> {
 }
 
 /// `$XDG_CACHE_HOME/portolan`, else `~/.cache/portolan`.
-fn cache_folder() -> Option<PathBuf> {
+pub fn cache_folder() -> Option<PathBuf> {
     let folder = |name: &str| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
     folder("XDG_CACHE_HOME")
         .or_else(|| folder("HOME").map(|home| home.join(".cache")))

@@ -10,6 +10,7 @@ use std::net::IpAddr;
 use url::{Host, Url};
 
 use super::address::Reach;
+use super::connection::Connection;
 use super::text;
 
 /// Which addresses the connection may be made to.
@@ -41,6 +42,12 @@ pub(super) struct Sender<'a> {
     pub base: &'a Url,
     /// Where we reached it. `Public` where that is unknown: behind a proxy, which dials for us.
     pub reach: Reach,
+    /// What it is connected to by.
+    pub connection: Connection,
+    /// Token servers that the configuration lets be at a private address, `host[:port]`.
+    pub realms: Vec<&'a str>,
+    /// The configuration lets it send us into a private network.
+    pub inside: bool,
 }
 
 /// One request's destination.
@@ -50,6 +57,15 @@ pub(super) struct Hop {
     pub dial: Dial,
     /// It is the origin that the credentials belong to.
     pub own: bool,
+    /// What it is connected to by.
+    pub connection: Connection,
+}
+
+impl Hop {
+    /// For who was led away and back again, by somebody else: nothing is shown.
+    pub(super) fn disowned(self) -> Hop {
+        Hop { own: false, connection: self.connection.for_others(), ..self }
+    }
 }
 
 /// Why a URL is not asked.
@@ -65,7 +81,7 @@ fn refused<T>(rule: &'static str, detail: impl Into<String>) -> Result<T, Refuse
 
 /// The first hop: what the user asked for.
 pub(super) fn start(url: Url) -> Hop {
-    Hop { url, dial: Dial::Named, own: true }
+    Hop { url, dial: Dial::Named, own: true, connection: Connection::default() }
 }
 
 /// What a `Location` is for, as messages say it.
@@ -91,12 +107,12 @@ pub(super) fn upload(sender: &Sender<'_>, from: &Url, location: Option<&str>) ->
 
 fn followed(sender: &Sender<'_>, url: Url) -> Result<Hop, Refused> {
     if url.origin() == sender.base.origin() {
-        return Ok(Hop { url, dial: Dial::Named, own: true });
+        return Ok(Hop { url, dial: Dial::Named, own: true, connection: sender.connection.clone() });
     }
-    let behind = sender.reach != Reach::Public;
+    let behind = sender.reach != Reach::Public || sender.inside;
     let dial = if behind { Dial::NotForbidden } else { Dial::Public };
     literal_admitted(&url, dial, "a registry at a public address is not followed to a private one")?;
-    Ok(Hop { url, dial, own: false })
+    Ok(Hop { url, dial, own: false, connection: sender.connection.for_others() })
 }
 
 /// The token server that a challenge names.
@@ -120,16 +136,19 @@ fn token_server(sender: &Sender<'_>, url: Url) -> Result<Hop, Refused> {
     }
     without_userinfo(&url)?;
     if url.origin() == sender.base.origin() {
-        return Ok(Hop { url, dial: Dial::Named, own: true });
+        return Ok(Hop { url, dial: Dial::Named, own: true, connection: sender.connection.clone() });
     }
+    let connection = sender.connection.for_others();
+    let configured = sender.realms.contains(&text::authority(&url).as_str());
     // Literals are stricter than names: a registry inside a private network has a name for its token server.
     literal_admitted(
         &url,
-        Dial::Public,
+        if configured { Dial::NotForbidden } else { Dial::Public },
         "a bearer realm is not at a private address, unless it is the registry itself",
     )?;
-    let dial = if sender.reach == Reach::Public { Dial::Public } else { Dial::NotForbidden };
-    Ok(Hop { url, dial, own: true })
+    let behind = sender.reach != Reach::Public || configured;
+    let dial = if behind { Dial::NotForbidden } else { Dial::Public };
+    Ok(Hop { url, dial, own: true, connection })
 }
 
 fn located(from: &Url, location: Option<&str>, Led { rule, what }: Led) -> Result<Url, Refused> {
@@ -192,10 +211,14 @@ mod tests {
     const BEHIND: (&str, Reach) = ("https://r.corp", Reach::Private);
     const LOCAL: (&str, Reach) = ("http://127.0.0.1:5000", Reach::Private);
 
+    fn sender(base: &Url, reach: Reach) -> Sender<'_> {
+        Sender { base, reach, connection: Connection::default(), realms: Vec::new(), inside: false }
+    }
+
     /// `url dial own`, or the rule that was broken.
     fn shown(hop: Result<Hop, Refused>) -> String {
         match hop {
-            Ok(Hop { url, dial, own }) => format!("{url} {dial:?}{}", if own { " own" } else { "" }),
+            Ok(Hop { url, dial, own, .. }) => format!("{url} {dial:?}{}", if own { " own" } else { "" }),
             Err(refused) => refused.rule.to_owned(),
         }
     }
@@ -247,18 +270,18 @@ mod tests {
             (LOCAL, "http://[fd00:ec2::254]/b", NEVER),
         ] {
             let base = Url::parse(base).unwrap();
-            let sender = Sender { base: &base, reach };
+            let sender = sender(&base, reach);
             let from = base.join("/v2/a/manifests").unwrap();
             assert_eq!(shown(redirect(&sender, &from, Some(location))), expected, "{location:?}");
         }
         let base = Url::parse("https://r.example").unwrap();
-        assert_eq!(shown(redirect(&Sender { base: &base, reach: Reach::Public }, &base, None)), WHERE);
+        assert_eq!(shown(redirect(&sender(&base, Reach::Public), &base, None)), WHERE);
     }
 
     #[test]
     fn uploads() {
         let base = Url::parse("https://r.example").unwrap();
-        let sender = Sender { base: &base, reach: Reach::Public };
+        let sender = sender(&base, Reach::Public);
         let from = base.join("/v2/a/blobs/uploads/").unwrap();
         for (location, expected) in [
             (Some("1?_state=x"), "https://r.example/v2/a/blobs/uploads/1?_state=x Named own"),
@@ -277,7 +300,7 @@ mod tests {
     #[test]
     fn https_stays_https_however_it_was_reached() {
         let base = Url::parse("http://localhost:5000").unwrap();
-        let sender = Sender { base: &base, reach: Reach::Private };
+        let sender = sender(&base, Reach::Private);
         let from = Url::parse("https://cdn.example/x").unwrap();
         assert_eq!(
             shown(redirect(&sender, &from, Some("http://localhost:5000/y"))),
@@ -315,14 +338,14 @@ mod tests {
             (LOCAL, "http://100.100.100.200/token", NEVER),
         ] {
             let base = Url::parse(base).unwrap();
-            assert_eq!(shown(realm(&Sender { base: &base, reach }, text)), expected, "{base} {text:?}");
+            assert_eq!(shown(realm(&sender(&base, reach), text)), expected, "{base} {text:?}");
         }
     }
 
     #[test]
     fn realms_are_checked_at_every_redirect() {
         let base = Url::parse("https://r.example").unwrap();
-        let sender = Sender { base: &base, reach: Reach::Public };
+        let sender = sender(&base, Reach::Public);
         let from = Url::parse("https://auth.example/token").unwrap();
         for (location, expected) in [
             ("/other", "https://auth.example/other Public own"),
@@ -333,6 +356,59 @@ mod tests {
         ] {
             assert_eq!(shown(realm_redirect(&sender, &from, Some(location))), expected, "{location}");
         }
+    }
+
+    #[test]
+    fn what_the_configuration_allows_and_no_more() {
+        const PRIVATE: &str = "a bearer realm is not at a private address, unless it is the registry itself";
+        const NEVER: &str = "link-local, metadata, multicast and unspecified addresses are never asked";
+        let base = Url::parse("https://r.example").unwrap();
+        let realms = vec!["10.0.0.7:8443", "auth.corp", "[fd00::1]", "169.254.169.254"];
+        let sender = Sender { realms, inside: true, ..sender(&base, Reach::Public) };
+        for (text, expected) in [
+            ("https://10.0.0.7:8443/token", "https://10.0.0.7:8443/token NotForbidden own"),
+            ("https://auth.corp/token", "https://auth.corp/token NotForbidden own"),
+            ("https://[fd00::1]/token", "https://[fd00::1]/token NotForbidden own"),
+            ("https://10.0.0.7/token", PRIVATE),
+            ("https://10.0.0.8:8443/token", PRIVATE),
+            ("https://other.corp/token", "https://other.corp/token Public own"),
+            ("http://10.0.0.7:8443/token", "a bearer realm is an https URL"),
+            ("https://169.254.169.254/token", NEVER),
+        ] {
+            assert_eq!(shown(realm(&sender, text)), expected, "{text}");
+        }
+        for (location, expected) in [
+            ("https://10.0.0.1/b", "https://10.0.0.1/b NotForbidden"),
+            ("https://s3.corp/b", "https://s3.corp/b NotForbidden"),
+            ("https://169.254.169.254/b", NEVER),
+            ("http://10.0.0.1/b", "https is never followed to http"),
+        ] {
+            assert_eq!(shown(redirect(&sender, &base, Some(location))), expected, "{location}");
+        }
+    }
+
+    #[test]
+    fn where_it_leads_only_the_authorities_come_along() {
+        use crate::source::registry::connection::Terms;
+        use crate::source::registry::hosts::{KeyPair, Pem};
+
+        let authorities = vec![Pem::File("ca.pem".into())];
+        let client = Some(KeyPair { certificate: Pem::File("c.pem".into()), key: None });
+        let trusting = Connection::new(Terms { authorities: authorities.clone(), ..Terms::default() });
+        let full = Connection::new(Terms { authorities, client, unverified: true, timeout: None });
+        let base = Url::parse("https://r.example").unwrap();
+        let sender = Sender { connection: full.clone(), ..sender(&base, Reach::Public) };
+        let own = redirect(&sender, &base, Some("/b")).unwrap();
+        assert_eq!(own.connection, full);
+        assert_eq!(own.disowned().connection, trusting);
+        for hop in [
+            redirect(&sender, &base, Some("https://cdn.example/b")),
+            redirect(&sender, &base, Some("https://r.example:444/b")),
+            realm(&sender, "https://auth.example/token"),
+        ] {
+            assert_eq!(hop.unwrap().connection, trusting);
+        }
+        assert_eq!(realm(&sender, "https://r.example/token").unwrap().connection, full);
     }
 
     #[test]

@@ -19,7 +19,7 @@ use super::Timing;
 use super::admission::{self, Sender};
 use super::challenge::Challenge;
 use super::classify::Question;
-use super::credentials::{Credential, Keyring, Secret};
+use super::credentials::{Credential, Keyring, Place, Secret};
 use super::endpoint::Endpoint;
 use super::flights::Flights;
 use super::transport::Transport;
@@ -87,7 +87,12 @@ impl Auth {
 
     /// The credentials that this repository would be shown.
     pub(super) async fn credential(&self, endpoint: &Endpoint) -> Result<Option<Arc<Credential>>, String> {
-        self.keyring.find(&endpoint.domain, &endpoint.repository).await
+        self.keyring.find(&endpoint.domain, &endpoint.account).await
+    }
+
+    /// Where these are kept, without asking for them.
+    pub(super) async fn place(&self, domain: &str, repository: &str) -> Result<Option<Place>, String> {
+        self.keyring.place(domain, repository).await
     }
 
     /// Forgets a grant that the registry did not take.

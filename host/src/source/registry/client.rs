@@ -15,7 +15,7 @@ use url::Url;
 
 use super::Timing;
 use super::address::Reach;
-use super::admission::{self, Hop, Sender};
+use super::admission::{self, Hop};
 use super::auth::{Access, Auth, Grant, READ};
 use super::body::{self, Unread};
 use super::challenge::{self, Challenge};
@@ -193,7 +193,8 @@ impl Client {
             match self.once(endpoint, ask).await {
                 Ok(answer) => return Ok(answer),
                 Err(Failed { again: Some(again), error }) => {
-                    if !tries.wait(again).await {
+                    // Where there is another host, asking that one is the next try.
+                    if endpoint.spare || !tries.wait(again).await {
                         return Err(error);
                     }
                 }
@@ -206,6 +207,9 @@ impl Client {
     pub(super) async fn once(&self, endpoint: &Endpoint, ask: &Ask<'_>) -> Result<Answer, Failed> {
         let place = self.seat(endpoint, ask.line).await;
         let Start { mut hop, mut reach } = ask.start.clone();
+        if hop.own {
+            hop.connection = endpoint.connection.clone();
+        }
         let mut grant = self.auth.known(endpoint, ask.access());
         let (mut redirects, mut rounds) = (0, 0);
         loop {
@@ -214,7 +218,7 @@ impl Client {
             if hop.url.origin() == endpoint.base().origin() {
                 reach = self.transport.reach(&hop.url, &response);
             }
-            let sender = Sender { base: endpoint.base(), reach };
+            let sender = endpoint.sender(reach);
             let status = response.status().as_u16();
             match ask.verdict(status) {
                 Verdict::Redirect => {
@@ -232,8 +236,9 @@ impl Client {
                     let next = admission::redirect(&sender, &hop.url, location);
                     let own = hop.own;
                     hop = next.map_err(|refused| turn.malformed(&response, refused.detail).with_rule(refused.rule))?;
-                    // Who was led away and back again was led by somebody else: not with our credentials.
-                    hop.own &= own;
+                    if !own {
+                        hop = hop.disowned();
+                    }
                 }
                 verdict if hop.own && rounds < ROUNDS && asks_who(verdict, &response) => {
                     rounds += 1;
@@ -310,6 +315,11 @@ impl Turn<'_> {
         if let Some(write) = &self.ask.write {
             headers.extend(write.headers.clone());
             sending = Some(write.payload.open().await.map_err(of_content)?);
+        }
+        if hop.own {
+            let mut configured = self.endpoint.headers();
+            headers.keys().for_each(|name| drop(configured.remove(name)));
+            headers.extend(configured);
         }
         let progress = sending.as_ref().map(|sending| sending.progress.clone());
         let started = Instant::now();

@@ -66,6 +66,10 @@ pub(super) struct Places {
     pub auth_file: Option<PathBuf>,
     /// Docker's folder: `$DOCKER_CONFIG`, else `~/.docker`.
     pub docker_config: Option<PathBuf>,
+    /// Where podman and its kin log in: `$XDG_RUNTIME_DIR/containers/auth.json`, `~/.config/containers/auth.json`.
+    pub podman: Vec<PathBuf>,
+    /// A file that somebody named for this one time: then no other is read, and it is an error if it is not there.
+    pub only: Option<PathBuf>,
     /// A folder of credential helpers besides `$PATH`.
     pub helpers: Option<PathBuf>,
 }
@@ -74,12 +78,26 @@ impl Places {
     /// The usual ones.
     pub(super) fn from_env() -> Places {
         let path = |name| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+        let home = |name: &str| std::env::home_dir().map(|home| home.join(name));
+        let podman = [path("XDG_RUNTIME_DIR"), path("XDG_CONFIG_HOME").or_else(|| home(".config"))];
         Places {
             auth_file: path("REGISTRY_AUTH_FILE"),
-            docker_config: path("DOCKER_CONFIG").or_else(|| std::env::home_dir().map(|home| home.join(".docker"))),
+            docker_config: path("DOCKER_CONFIG").or_else(|| home(".docker")),
+            podman: podman.into_iter().flatten().map(|folder| folder.join("containers/auth.json")).collect(),
+            only: None,
             helpers: None,
         }
     }
+}
+
+/// Where credentials are kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Place {
+    pub file: String,
+    /// The entry in the file; with a helper, what that is asked for.
+    pub key: String,
+    /// The program that would be asked, `docker-credential-NAME`.
+    pub helper: Option<String>,
 }
 
 /// A file of credentials is a few kilobytes; this is a file of something else.
@@ -114,6 +132,18 @@ impl Keyring {
         Ok(found)
     }
 
+    /// Where the credentials for `repository` would come from, and under which key; nobody is asked for them.
+    pub(super) async fn place(&self, domain: &str, repository: &str) -> Result<Option<Place>, String> {
+        let files = self.files.get_or_try_init(|| async { self.read_files() }).await?;
+        for (path, config) in files {
+            let inside = |error: String| format!("{}: {error}", path.display());
+            if let Some((key, helper)) = config.place(domain, repository).map_err(inside)? {
+                return Ok(Some(Place { file: path.display().to_string(), key, helper }));
+            }
+        }
+        Ok(None)
+    }
+
     async fn search(&self, domain: &str, repository: &str) -> Result<Option<Credential>, String> {
         let files = self.files.get_or_try_init(|| async { self.read_files() }).await?;
         for (path, config) in files {
@@ -138,9 +168,11 @@ impl Keyring {
     }
 
     fn read_files(&self) -> Result<Vec<(PathBuf, Config)>, String> {
-        let docker = self.places.docker_config.as_ref().map(|folder| folder.join("config.json"));
+        let Places { auth_file, docker_config, podman, only, .. } = &self.places;
+        let docker = docker_config.as_ref().map(|folder| folder.join("config.json"));
+        let usual = auth_file.iter().chain(&docker).chain(podman).filter(|_| only.is_none());
         let mut files = Vec::new();
-        for path in self.places.auth_file.iter().chain(&docker) {
+        for path in only.iter().chain(usual) {
             match read(path) {
                 Ok(bytes) => {
                     // What serde says of a file of secrets could quote one; line and column do not.
@@ -154,7 +186,7 @@ impl Keyring {
                     })?;
                     files.push((path.clone(), config));
                 }
-                Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+                Err(error) if error.kind() == std::io::ErrorKind::NotFound && only.is_none() => {}
                 Err(error) => return Err(format!("{}: {error}", path.display())),
             }
         }
@@ -183,7 +215,7 @@ mod tests {
             let places = Places {
                 auth_file: Some(auth_file.clone()),
                 docker_config: Some(folder.path().to_owned()),
-                helpers: None,
+                ..Places::default()
             };
             Keyring::new(places, Duration::from_secs(1))
         };
@@ -206,6 +238,49 @@ mod tests {
         assert!(!message.contains("c2VjcmV0"), "{message}");
         std::fs::write(&auth_file, " ".repeat(2 << 20)).unwrap();
         assert!(find(keyring()).await.unwrap_err().contains("larger than 1 MiB"));
+    }
+
+    #[tokio::test]
+    async fn podmans_file_comes_last_and_a_named_one_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = |name: &str, host: &str| {
+            let path = folder.path().join(name);
+            std::fs::write(&path, format!(r#"{{"auths":{{"{host}":{{"username":"{name}","password":"pw"}}}}}}"#))
+                .unwrap();
+            path
+        };
+        file("config.json", "d.example");
+        let usual = Places {
+            docker_config: Some(folder.path().to_owned()),
+            podman: vec![folder.path().join("absent"), file("podman", "p.example")],
+            ..Places::default()
+        };
+        std::fs::write(
+            folder.path().join("podman"),
+            r#"{"auths":{"p.example":{"username":"podman","password":"pw"},"d.example":{"username":"podman","password":"pw"}}}"#,
+        )
+        .unwrap();
+        let named = Places { only: Some(file("named", "n.example")), ..usual.clone() };
+        let missing = Places { only: Some(folder.path().join("missing")), ..usual.clone() };
+        for (places, host, expected) in [
+            (&usual, "d.example", "config.json"),
+            (&usual, "p.example", "podman"),
+            (&usual, "n.example", "nobody"),
+            (&named, "n.example", "named"),
+            (&named, "d.example", "nobody"),
+        ] {
+            let keyring = Keyring::new(places.clone(), Duration::from_secs(1));
+            let found = keyring.find(host, &format!("{host}/a")).await.unwrap();
+            let user = match found.as_deref() {
+                Some(Credential::Password { user, .. }) => user.clone(),
+                _ => "nobody".to_owned(),
+            };
+            assert_eq!(user, expected, "{host}");
+            let place = keyring.place(host, &format!("{host}/a")).await.unwrap();
+            assert_eq!(place.is_some(), expected != "nobody", "{host}");
+        }
+        let message = Keyring::new(missing, Duration::from_secs(1)).find("d.example", "d.example/a").await.unwrap_err();
+        assert!(message.contains("missing: No such file"), "{message}");
     }
 
     #[test]

@@ -1,126 +1,152 @@
-//! Where a repository's registry is asked: its domain becomes an origin here and nowhere else.
+//! Where a repository is asked: one host of its registry, with what belongs to that host and to no other.
 //!
-//! Everything that somebody may want to configure about a host (mirrors, plain HTTP, certificates) ends in an
-//! [`Endpoint`].
+//! Which hosts a registry has is for `hosts` to say, in which order they are asked for `route`.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use portolan_oci::Reference;
+use reqwest::header::HeaderMap;
 use url::{Host, Url};
 
+use super::address::Reach;
+use super::admission::Sender;
+use super::connection::{Connection, Terms};
+use super::hosts::{Need, Planned};
 use super::text;
 
-/// A repository in the registry that keeps it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// A repository at a host that has it.
+#[derive(Debug, Clone)]
 pub(super) struct Endpoint {
     /// `docker.io/library/alpine`, as people and error messages say it.
     pub repository: String,
-    /// `docker.io`: what credentials are stored under.
+    /// `docker.io`, `mirror.corp:5000`: what this host's credentials are stored under.
     pub domain: String,
-    /// `library/alpine`: what the registry calls it.
+    /// `mirror.corp:5000/proxy/library/alpine`: what credentials for this repository at this host are stored under.
+    pub account: String,
+    /// `proxy/library/alpine`: what the host calls it.
     pub path: String,
-    base: Url,
+    /// Another host is asked if this one has no answer.
+    pub spare: bool,
+    /// What it is connected to by.
+    pub connection: Connection,
+    /// The registry that is meant: `docker.io`.
+    registry: String,
+    host: Arc<Planned>,
 }
 
 impl Endpoint {
-    /// Where the repository of `reference` is. The message says why not.
-    pub(super) fn of(reference: &Reference) -> Result<Endpoint, String> {
-        let repository = reference.repository();
-        // A `Reference` can be put together without its parser, and what is in here becomes a path of a URL.
-        match Reference::parse(&repository) {
-            Ok(parsed) if (&parsed.domain, &parsed.path) == (&reference.domain, &reference.path) => {}
-            _ => return Err("it is no repository of a registry".to_owned()),
+    /// `reference` was checked. `later` are the hosts that are asked after this one.
+    pub(super) fn new(reference: &Reference, host: &Arc<Planned>, later: &[Arc<Planned>]) -> Endpoint {
+        let before = host.api.strip_suffix("/v2").unwrap_or(&host.api);
+        let replaces = |other: &Arc<Planned>| {
+            [Need::Pull, Need::Resolve]
+                .into_iter()
+                .all(|need| !host.capabilities.allows(need) || other.capabilities.allows(need))
+        };
+        Endpoint {
+            repository: reference.repository(),
+            domain: host.domain.clone(),
+            account: slashed(&[&host.domain, before, &host.prefix, &reference.path]),
+            path: slashed(&[&host.prefix, &reference.path]),
+            spare: later.iter().any(replaces),
+            connection: connection(host),
+            registry: reference.domain.clone(),
+            host: Arc::clone(host),
         }
-        let domain = reference.domain.clone();
-        if domain.is_empty() {
-            return Err("it names no registry that could be asked".to_owned());
-        }
-        let host = if domain == "docker.io" { "registry-1.docker.io" } else { &domain };
-        let mut base =
-            Url::parse(&format!("https://{host}")).map_err(|error| format!("{domain} is no host: {error}"))?;
-        if is_local(&base) {
-            let plain = base.as_str().replacen("https://", "http://", 1);
-            base = Url::parse(&plain).map_err(|error| format!("{domain} is no host: {error}"))?;
-            // `https://localhost:443` loses its port on parsing, and http would then mean 80.
-            if domain.ends_with(":443") {
-                base.set_port(Some(443)).map_err(|()| format!("{domain} takes no port"))?;
-            }
-        }
-        Ok(Endpoint { repository, domain, path: reference.path.clone(), base })
     }
 
-    /// `/v2/PATH/REST` at the registry. Both come validated.
+    /// What the host calls another repository; `None` where that is one of another registry.
+    pub(super) fn path_of(&self, other: &Reference) -> Option<String> {
+        (other.domain == self.registry).then(|| slashed(&[&self.host.prefix, &other.path]))
+    }
+
+    /// `…/v2/PATH/REST` at the host. Both come validated.
     pub(super) fn url(&self, rest: &str) -> Url {
-        let mut url = self.base.clone();
-        url.set_path(&format!("/v2/{}/{rest}", self.path));
+        let mut url = self.host.base.clone();
+        url.set_path(&format!("{}/{}/{rest}", self.host.api, self.path));
+        if let Some(namespace) = &self.host.namespace {
+            url.query_pairs_mut().append_pair("ns", namespace);
+        }
         url
     }
 
-    /// The registry itself: scheme, host and port.
-    pub(super) fn base(&self) -> &Url {
-        &self.base
+    /// The same with a query, which a host may have chosen.
+    pub(super) fn url_with(&self, rest: &str, query: &str) -> Url {
+        let mut url = self.url(rest);
+        let ours = url.query().filter(|ours| !query.split('&').any(|part| part == *ours));
+        let query = ours.map(|ours| format!("{ours}&{query}")).unwrap_or(query.to_owned());
+        url.set_query(Some(&query));
+        url
     }
 
-    /// The registry as errors name it.
+    /// The host itself: scheme, name and port.
+    pub(super) fn base(&self) -> &Url {
+        &self.host.base
+    }
+
+    /// The host as errors name it.
     pub(super) fn host(&self) -> String {
-        text::authority(&self.base)
+        text::authority(&self.host.base)
+    }
+
+    /// What every request to it begins with, for people.
+    pub(super) fn shown(&self) -> String {
+        let Planned { base, api, prefix, .. } = &*self.host;
+        let url = format!("{}{api}/{prefix}", base.as_str().trim_end_matches('/'));
+        if prefix.is_empty() { url } else { format!("{url}/") }
+    }
+
+    pub(super) fn allows(&self, need: Need) -> bool {
+        self.host.capabilities.allows(need)
+    }
+
+    /// Headers that somebody wants every request to this host to have.
+    pub(super) fn headers(&self) -> HeaderMap {
+        let mut headers = HeaderMap::new();
+        for said in &self.host.settings.headers {
+            let (name, value) = said.value.clone();
+            headers.append(name, value);
+        }
+        headers
+    }
+
+    /// The host as one that sends us somewhere, reached there.
+    pub(super) fn sender(&self, reach: Reach) -> Sender<'_> {
+        let settings = &self.host.settings;
+        Sender {
+            base: self.base(),
+            reach,
+            connection: self.connection.clone(),
+            realms: settings.realms.iter().map(|said| said.value.as_str()).collect(),
+            inside: settings.private_redirects.as_ref().is_some_and(|said| said.value),
+        }
     }
 }
 
-/// Loopback by literal or by the one name that means it everywhere: plain HTTP there, HTTPS everywhere else.
+/// Parts of a path with a slash between them, whatever they have at their ends.
+fn slashed(parts: &[&str]) -> String {
+    let parts: Vec<&str> = parts.iter().map(|part| part.trim_matches('/')).filter(|part| !part.is_empty()).collect();
+    parts.join("/")
+}
+
+/// The terms that a host's settings come to.
+fn connection(host: &Planned) -> Connection {
+    let settings = &host.settings;
+    let timeout = settings.timeout.as_ref().map(|said| said.value);
+    // Authorities come along to where a plain host sends us.
+    let authorities = settings.authorities.iter().map(|said| said.value.clone()).collect();
+    let client = settings.clients.first().map(|said| said.value.clone()).filter(|_| host.secure.value);
+    let unverified = host.secure.value && settings.insecure.as_ref().is_some_and(|said| said.value);
+    Connection::new(Terms { authorities, client, unverified, timeout })
+}
+
+/// Loopback by literal or by the one name that means it everywhere.
 pub(super) fn is_local(url: &Url) -> bool {
     match url.host() {
         Some(Host::Domain(name)) => name == "localhost",
         Some(Host::Ipv4(address)) => IpAddr::V4(address).is_loopback(),
         Some(Host::Ipv6(address)) => IpAddr::V6(address).is_loopback(),
         None => false,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn origins() {
-        for (reference, url) in [
-            ("alpine", "https://registry-1.docker.io/v2/library/alpine/tags/list"),
-            ("docker.io/acme/app", "https://registry-1.docker.io/v2/acme/app/tags/list"),
-            ("ghcr.io/acme/app", "https://ghcr.io/v2/acme/app/tags/list"),
-            ("r.example:5000/app", "https://r.example:5000/v2/app/tags/list"),
-            ("r.example:443/app", "https://r.example/v2/app/tags/list"),
-            ("Foo/bar", "https://foo/v2/bar/tags/list"),
-            ("localhost/app", "http://localhost/v2/app/tags/list"),
-            ("localhost:5000/app", "http://localhost:5000/v2/app/tags/list"),
-            ("localhost:443/app", "http://localhost:443/v2/app/tags/list"),
-            ("127.0.0.1:5000/app", "http://127.0.0.1:5000/v2/app/tags/list"),
-            ("127.8.9.1/app", "http://127.8.9.1/v2/app/tags/list"),
-            ("[::1]:5000/app", "http://[::1]:5000/v2/app/tags/list"),
-            ("10.0.0.1:5000/app", "https://10.0.0.1:5000/v2/app/tags/list"),
-            ("localhost.example/app", "https://localhost.example/v2/app/tags/list"),
-        ] {
-            let endpoint = Endpoint::of(&Reference::parse(reference).unwrap()).unwrap();
-            assert_eq!(endpoint.url("tags/list").as_str(), url, "{reference}");
-        }
-    }
-
-    #[test]
-    fn what_cannot_be_asked() {
-        for reference in ["exa_mple.com/a", "r.example:99999/a"] {
-            assert!(Endpoint::of(&Reference::parse(reference).unwrap()).is_err(), "{reference}");
-        }
-        for (domain, path) in [
-            ("r.example", "../a"),
-            ("r.example", "a/../b"),
-            ("r.example", "a%2fb"),
-            ("r.example", "a?x"),
-            ("r.example", "a:1"),
-            ("user@r.example", "a"),
-            ("r.example/x", "a"),
-            ("r.example\r\n", "a"),
-        ] {
-            let forged = Reference { domain: domain.into(), path: path.into(), tag: None, digest: None };
-            assert!(Endpoint::of(&forged).is_err(), "{domain} {path}");
-        }
     }
 }

@@ -10,6 +10,8 @@ use serde_json::value::RawValue;
 use url::Url;
 
 use super::client::{Answer, Ask, Take};
+use super::endpoint::Endpoint;
+use super::hosts::Need;
 use super::repository::{MANIFESTS, Repository};
 use super::{link, text};
 use crate::error::{Code, Error, Result};
@@ -28,26 +30,51 @@ struct TagList {
     tags: Option<Vec<String>>,
 }
 
-/// A page of tags. The cursor is the number of the page and the query that the registry's `Link` had: never a URL, so that
-/// whoever hands it back can lead us to no other list.
+/// A page of tags. The cursor is the number of the host that answers, that of the page, and the query that the host's
+/// `Link` had: never a URL, so that whoever hands it back can lead us to no other list.
 pub(super) async fn tags(repository: &Repository, next: Option<&str>) -> Result<TagPage> {
-    let (endpoint, limits) = (repository.endpoint(TAGS)?, &repository.shared.client.limits);
+    let (route, limits) = (repository.route(TAGS)?, &repository.shared.client.limits);
     let subject = repository.repository();
     let error = |code, detail: String| Error::new(code, TAGS, subject.as_str(), detail);
-    let (page, query) = cursor(next).ok_or_else(|| error(Code::Other, "the cursor is none of ours".to_owned()))?;
-    if page >= limits.tag_pages {
+    let Some(next) = next else {
+        let mut tried = repository.tried();
+        for (number, endpoint) in route.hosts(Need::Resolve) {
+            if tried.skips(endpoint) {
+                continue;
+            }
+            match page(repository, endpoint, (number, 0), PAGE, &subject).await {
+                Ok(page) => return Ok(page),
+                Err(error) => tried.add(endpoint, error),
+            }
+        }
+        return Err(tried.error(|| repository.nobody(TAGS, &subject, Need::Resolve)));
+    };
+    let (number, count, query) =
+        cursor(next).ok_or_else(|| error(Code::Other, "the cursor is none of ours".to_owned()))?;
+    if count >= limits.tag_pages {
         return Err(error(Code::TooLarge, format!("it has more than {} pages of tags", limits.tag_pages)));
     }
-    let mut url = endpoint.url("tags/list");
-    url.set_query(Some(query));
-    let answer =
-        repository.ask(endpoint, &question(TAGS, &subject, url.clone(), "application/json", limits.document)).await?;
+    let endpoint = route.host(number).filter(|endpoint| endpoint.allows(Need::Resolve));
+    let endpoint = endpoint.ok_or_else(|| error(Code::Other, "the cursor is none of ours".to_owned()))?;
+    page(repository, endpoint, (number, count), query, &subject).await
+}
+
+async fn page(
+    repository: &Repository,
+    endpoint: &Endpoint,
+    (number, count): (usize, usize),
+    query: &str,
+    subject: &str,
+) -> Result<TagPage> {
+    let limit = repository.shared.client.limits.document;
+    let url = endpoint.url_with("tags/list", query);
+    let answer = repository.ask(endpoint, &question(TAGS, subject, url.clone(), "application/json", limit)).await?;
     if !answer.is_done() {
-        return Err(answer.refusal(endpoint, TAGS, &subject));
+        return Err(answer.refusal(endpoint, TAGS, subject));
     }
     let list: TagList = serde_json::from_slice(&answer.body)
-        .map_err(|error| answer.malformed(TAGS, &subject, format!("it sent no list of tags: {error}")))?;
-    let following = link::next(&url, links(&answer)).map_err(|detail| answer.malformed(TAGS, &subject, detail))?;
+        .map_err(|error| answer.malformed(TAGS, subject, format!("it sent no list of tags: {error}")))?;
+    let following = link::next(&url, links(&answer)).map_err(|detail| answer.malformed(TAGS, subject, detail))?;
 
     let mut seen = HashSet::new();
     let mut tags = Vec::new();
@@ -63,13 +90,12 @@ pub(super) async fn tags(repository: &Repository, next: Option<&str>) -> Result<
     if strange > 0 {
         tracing::warn!(repository = subject, strange, "the registry lists what are no tags");
     }
-    Ok(TagPage { tags, next: following.map(|query| format!("{} {query}", page + 1)) })
+    Ok(TagPage { tags, next: following.map(|query| format!("{number} {} {query}", count + 1)) })
 }
 
-fn cursor(next: Option<&str>) -> Option<(usize, &str)> {
-    let Some(next) = next else { return Some((0, PAGE)) };
-    let (page, query) = next.split_once(' ')?;
-    Some((page.parse().ok()?, query))
+fn cursor(next: &str) -> Option<(usize, usize, &str)> {
+    let mut parts = next.splitn(3, ' ');
+    Some((parts.next()?.parse().ok()?, parts.next()?.parse().ok()?, parts.next()?))
 }
 
 #[derive(Deserialize)]
@@ -93,39 +119,70 @@ pub(super) async fn referrers(
     artifact_type: Option<&str>,
     limits: &Limits,
 ) -> Result<Bytes> {
-    let endpoint = repository.endpoint(REFERRERS)?;
     let subject = format!("{}@{digest}", repository.repository());
-    let mut found = Found { artifact_type, limits, seen: HashSet::new(), entries: Vec::new(), bytes: 0 };
-    let mut url = endpoint.url(&format!("referrers/{digest}"));
-    if let Some(artifact_type) = artifact_type {
+    let mut tried = repository.tried();
+    for (_, endpoint) in repository.route(REFERRERS)?.hosts(Need::Resolve) {
+        if tried.skips(endpoint) {
+            continue;
+        }
+        let found = Found { artifact_type, limits, seen: HashSet::new(), entries: Vec::new(), bytes: 0 };
+        match at(repository, endpoint, digest, found, &subject).await {
+            // A mirror has what passed through it; that there is nothing else only the last host knows.
+            Ok(found) if found.entries.is_empty() && endpoint.spare => {
+                let nothing = Error::new(Code::NotFound, REFERRERS, subject.as_str(), "it has none");
+                tried.add(endpoint, nothing.with_host(endpoint.host()));
+            }
+            Ok(found) => return found.index(&subject),
+            Err(error) => tried.add(endpoint, error),
+        }
+    }
+    Err(tried.error(|| repository.nobody(REFERRERS, &subject, Need::Resolve)))
+}
+
+/// What one host has.
+async fn at<'a>(
+    repository: &Repository,
+    endpoint: &Endpoint,
+    digest: &Digest,
+    mut found: Found<'a>,
+    subject: &str,
+) -> Result<Found<'a>> {
+    let (rest, limits) = (format!("referrers/{digest}"), found.limits);
+    let mut url = endpoint.url(&rest);
+    if let Some(artifact_type) = found.artifact_type {
         url.query_pairs_mut().append_pair("artifactType", artifact_type);
     }
     for page in 0.. {
-        let ask = question(REFERRERS, &subject, url.clone(), media_type::OCI_INDEX, limits.document);
+        let ask = question(REFERRERS, subject, url.clone(), media_type::OCI_INDEX, limits.document);
         let answer = repository.ask(endpoint, &ask).await?;
         if page == 0 && answer.status == 404 {
-            return by_tag(repository, digest, found, &subject).await;
+            return by_tag(repository, endpoint, digest, found, subject).await;
         }
         if !answer.is_done() {
-            return Err(answer.refusal(endpoint, REFERRERS, &subject));
+            return Err(answer.refusal(endpoint, REFERRERS, subject));
         }
-        found.add(&answer, &subject)?;
+        found.add(&answer, subject)?;
         let following = link::next(&url, links(&answer));
-        match following.map_err(|detail| answer.malformed(REFERRERS, &subject, detail))? {
+        match following.map_err(|detail| answer.malformed(REFERRERS, subject, detail))? {
             None => break,
             Some(_) if page + 1 >= limits.tag_pages => {
                 let detail = format!("it has more than {} pages of referrers", limits.tag_pages);
                 return Err(Error::new(Code::TooLarge, REFERRERS, subject, detail));
             }
-            Some(query) => url.set_query(Some(&query)),
+            Some(query) => url = endpoint.url_with(&rest, &query),
         }
     }
-    found.index(&subject)
+    Ok(found)
 }
 
 /// Where a registry keeps no referrers, who pushes keeps them under a tag made of the digest ("Referrers Tag Schema").
-async fn by_tag(repository: &Repository, digest: &Digest, mut found: Found<'_>, subject: &str) -> Result<Bytes> {
-    let endpoint = repository.endpoint(REFERRERS)?;
+async fn by_tag<'a>(
+    repository: &Repository,
+    endpoint: &Endpoint,
+    digest: &Digest,
+    mut found: Found<'a>,
+    subject: &str,
+) -> Result<Found<'a>> {
     let url = endpoint.url(&format!("manifests/{}", referrers_tag(digest)));
     let answer = repository.ask(endpoint, &question(REFERRERS, subject, url, MANIFESTS, found.limits.document)).await?;
     match answer.status {
@@ -133,7 +190,7 @@ async fn by_tag(repository: &Repository, digest: &Digest, mut found: Found<'_>, 
         _ if !answer.is_done() => return Err(answer.refusal(endpoint, REFERRERS, subject)),
         _ => found.add(&answer, subject)?,
     }
-    found.index(subject)
+    Ok(found)
 }
 
 /// A tag has at most 128 characters, so the specification cuts long digests.
@@ -201,12 +258,13 @@ mod tests {
     #[test]
     fn cursors() {
         for (next, expected) in [
-            (None, Some((0, "n=1000"))),
-            (Some("3 last=b&n=2"), Some((3, "last=b&n=2"))),
-            (Some("3 "), Some((3, ""))),
-            (Some(""), None),
-            (Some("https://evil.example/"), None),
-            (Some("-1 x"), None),
+            ("0 3 last=b&n=2", Some((0, 3, "last=b&n=2"))),
+            ("1 3 a b", Some((1, 3, "a b"))),
+            ("1 3 ", Some((1, 3, ""))),
+            ("1 3", None),
+            ("", None),
+            ("https://evil.example/", None),
+            ("0 -1 x", None),
         ] {
             assert_eq!(cursor(next), expected, "{next:?}");
         }

@@ -27,7 +27,7 @@ use reqwest::header::{CONTENT_LENGTH, HeaderMap, LOCATION};
 
 pub(super) use self::known::Known;
 use self::upload::{Session, Upload};
-use super::admission::{self, Sender};
+use super::admission;
 use super::auth::Access;
 use super::client::{Answer, Ask, Client, DOCKER_CONTENT_DIGEST, Start, Write};
 use super::endpoint::Endpoint;
@@ -94,11 +94,9 @@ impl Push {
     /// Where an upload goes on. Whoever was sent to another server is not sent back from there with our credentials.
     fn location(&self, answer: &Answer, subject: &str) -> Result<Start> {
         let Start { hop, reach } = &answer.at;
-        let sender = Sender { base: self.endpoint.base(), reach: *reach };
-        let mut next = admission::upload(&sender, &hop.url, answer.header(LOCATION.as_str()))
+        let next = admission::upload(&self.endpoint.sender(*reach), &hop.url, answer.header(LOCATION.as_str()))
             .map_err(|refused| answer.malformed(PUSH, subject, refused.detail).with_rule(refused.rule))?;
-        next.own &= hop.own;
-        Ok(Start { hop: next, reach: *reach })
+        Ok(Start { hop: if hop.own { next } else { next.disowned() }, reach: *reach })
     }
 
     /// The digest that a registry says it stored has to be the one that was sent. One of another algorithm is its own
@@ -147,17 +145,15 @@ impl Sink for Push {
 
     async fn mount(&self, descriptor: &Descriptor, from: &str) -> Result<bool> {
         self.repository.computable(&descriptor.digest)?;
-        let from = match Reference::parse(from) {
-            Ok(from) if from.domain == self.endpoint.domain && from.path != self.endpoint.path => from,
-            _ => return Ok(false),
-        };
+        let from = Reference::parse(from).ok().and_then(|from| self.endpoint.path_of(&from));
+        let Some(from) = from.filter(|from| *from != self.endpoint.path) else { return Ok(false) };
         if self.known().has(&self.endpoint.repository, &descriptor.digest) {
             return Ok(true);
         }
         let subject = self.repository.subject(&descriptor.digest);
         let mut url = self.endpoint.url("blobs/uploads/");
-        url.query_pairs_mut().append_pair("mount", descriptor.digest.as_str()).append_pair("from", &from.path);
-        let access = self.access.and_pull(&from.path);
+        url.query_pairs_mut().append_pair("mount", descriptor.digest.as_str()).append_pair("from", &from);
+        let access = self.access.and_pull(&from);
         let ask = Ask { access: Some(&access), write: Some(post()), ..self.question(&subject, url, Line::Documents) };
         // Whatever is in the way of a mount: sending the blob is the other way, and says what is wrong if it is wrong.
         let Some(answer) = self.try_mount(&ask).await else { return Ok(false) };

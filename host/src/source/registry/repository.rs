@@ -1,6 +1,6 @@
 //! One repository of a registry as a [`Source`]: which path is asked for what, and what a 404 means.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -8,13 +8,15 @@ use portolan_oci::{Descriptor, Digest, Kind, Reference, document, media_type};
 use reqwest::header::{CONTENT_RANGE, CONTENT_TYPE};
 
 use super::Shared;
-use super::body::{self, Unread};
+use super::body;
 use super::cache::Identity;
 use super::client::{Answer, Ask, Take, unread_error};
 use super::endpoint::Endpoint;
+use super::hosts::Need;
 use super::push::{PUSH, Push};
 use super::queue::Line;
 use super::root::Root;
+use super::route::{NoRoute, Route, Tried};
 use crate::error::{Code, Error, Result};
 use crate::limits::Limits;
 use crate::source::sink::Sink;
@@ -32,8 +34,8 @@ const ANYTHING: &str = "*/*";
 pub(super) struct Repository {
     pub(super) shared: Arc<Shared>,
     reference: Reference,
-    /// Why it cannot be asked is told by the first question.
-    endpoint: Result<Endpoint, String>,
+    /// Where it is, which files say that are read for the first question. Why it cannot be asked is told by each.
+    route: OnceLock<Result<Route, NoRoute>>,
 }
 
 /// The two places where a registry keeps content by digest.
@@ -70,23 +72,51 @@ impl Area {
 impl Repository {
     pub(super) fn new(shared: Arc<Shared>, reference: &Reference) -> Repository {
         let reference = Reference { tag: None, digest: None, ..reference.clone() };
-        let endpoint = Endpoint::of(&reference);
-        Repository { shared, reference, endpoint }
+        Repository { shared, reference, route: OnceLock::new() }
     }
 
+    /// The hosts that have it.
+    pub(super) fn route(&self, operation: &'static str) -> Result<&Route> {
+        let route = self.route.get_or_init(|| Route::of(&self.reference, &self.shared.directory));
+        route.as_ref().map_err(|none| none.error(operation, &self.reference.repository()))
+    }
+
+    /// The host that is written to.
     pub(super) fn endpoint(&self, operation: &'static str) -> Result<&Endpoint> {
-        self.endpoint.as_ref().map_err(|detail| {
-            Error::new(Code::InvalidReference, operation, self.reference.repository(), detail.as_str())
+        self.route(operation)?.target().ok_or_else(|| {
+            let detail = "the configuration of registries has no host that may be pushed to";
+            Error::new(Code::Unsupported, operation, self.reference.repository(), detail)
+                .with_hint("`portolan explain registry HOST` shows what is read, and from where")
         })
+    }
+
+    pub(super) fn tried(&self) -> Tried<'_> {
+        Tried::new(&self.shared.resting)
     }
 
     pub(super) async fn ask(&self, endpoint: &Endpoint, ask: &Ask<'_>) -> Result<Answer> {
         self.shared.client.exchange(endpoint, ask).await
     }
 
+    /// The root at one host; `None` if it is not there.
+    async fn root_at(&self, endpoint: &Endpoint, root: &Root<'_>, limits: &Limits) -> Result<Option<Descriptor>> {
+        if let Some(found) = self.root_in(endpoint, root, Area::Manifests, limits).await? {
+            return Ok(Some(found));
+        }
+        match root.digest {
+            Some(_) => self.root_in(endpoint, root, Area::Blobs, limits).await,
+            None => Ok(None),
+        }
+    }
+
     /// The root in one area; `None` if it is not there.
-    async fn root(&self, root: &Root<'_>, area: Area, limits: &Limits) -> Result<Option<Descriptor>> {
-        let endpoint = self.endpoint("resolve")?;
+    async fn root_in(
+        &self,
+        endpoint: &Endpoint,
+        root: &Root<'_>,
+        area: Area,
+        limits: &Limits,
+    ) -> Result<Option<Descriptor>> {
         let ask = |take| Ask {
             accept: Some(area.accept()),
             take,
@@ -119,7 +149,26 @@ impl Repository {
 
     /// The document from the network.
     async fn download(&self, descriptor: &Descriptor, limit: u64, limits: &Limits) -> Result<Bytes> {
-        let endpoint = self.endpoint("fetch")?;
+        let mut tried = self.tried();
+        for (_, endpoint) in self.route("fetch")?.hosts(Need::Pull) {
+            if tried.skips(endpoint) {
+                continue;
+            }
+            match self.download_from(endpoint, descriptor, limit, limits).await {
+                Ok(bytes) => return Ok(bytes),
+                Err(error) => tried.add(endpoint, error),
+            }
+        }
+        Err(tried.error(|| self.nobody("fetch", &self.subject(&descriptor.digest), Need::Pull)))
+    }
+
+    async fn download_from(
+        &self,
+        endpoint: &Endpoint,
+        descriptor: &Descriptor,
+        limit: u64,
+        limits: &Limits,
+    ) -> Result<Bytes> {
         let subject = self.subject(&descriptor.digest);
         for area in Area::order(descriptor.kind()) {
             let ask = Ask {
@@ -142,7 +191,7 @@ impl Repository {
             self.keep(&descriptor.digest, &answer.body, &answer).await;
             return Ok(answer.body);
         }
-        Err(self.absent("fetch", subject))
+        Err(absent(endpoint, "fetch", subject))
     }
 
     /// The document from the disk, if whoever we are got it from this repository before.
@@ -152,8 +201,11 @@ impl Repository {
         let repository = self.reference.repository();
         let mut seen = entry.allows(&repository, &Identity::anybody());
         if !seen && entry.is_private(&repository) {
-            let credential = self.shared.client.auth.credential(self.endpoint.as_ref().ok()?).await.ok()??;
-            seen = entry.allows(&repository, &cache.identity(&credential)?);
+            for (_, endpoint) in self.route("fetch").ok()?.hosts(Need::Pull) {
+                let credential = self.shared.client.auth.credential(endpoint).await.ok().flatten();
+                let identity = credential.and_then(|credential| cache.identity(&credential));
+                seen = seen || identity.is_some_and(|identity| entry.allows(&repository, &identity));
+            }
         }
         if !seen {
             return None;
@@ -180,14 +232,64 @@ impl Repository {
         let _ = tokio::task::spawn_blocking(write).await;
     }
 
-    /// A blob as a response that nobody has read yet, in whichever area it is.
+    /// A part of a blob from one host. `length` is not 0.
+    async fn read_at(&self, endpoint: &Endpoint, descriptor: &Descriptor, offset: u64, length: u64) -> Result<Bytes> {
+        let subject = self.subject(&descriptor.digest);
+        let mut answer = self.blob(endpoint, "read", descriptor, Some((offset, offset + (length - 1)))).await?;
+        let skip = match answer.status {
+            206 => {
+                let range = answer.header(CONTENT_RANGE.as_str()).unwrap_or_default();
+                check_range(range, offset, length, descriptor.size)
+                    .map_err(|detail| answer.malformed("read", &subject, detail))?;
+                0
+            }
+            // It does not know ranges: what comes before is read and dropped.
+            _ => offset,
+        };
+        let Some((response, place)) = answer.stream.take() else { return Ok(Bytes::new()) };
+        let part = body::part(response, skip, length, self.shared.timing.idle).await;
+        drop(place);
+        let part = part.map_err(|unread| unread_error(unread, ("read", &subject), &endpoint.host(), None, 0))?;
+        if part.len() as u64 != length {
+            let detail = format!("{} bytes came, and {length} were asked for", part.len());
+            return Err(Error::new(Code::Unavailable, "read", subject, detail).retryable());
+        }
+        // Whoever asks for all of it can have it verified.
+        if length == descriptor.size && !descriptor.digest.matches(&part) {
+            return Err(Error::new(Code::DigestMismatch, "read", subject, "the bytes are others"));
+        }
+        Ok(part)
+    }
+
+    /// A blob from one host. Once it streams no other host can take over; but one that breaks or lies is left alone for a
+    /// while, so that whoever opens the blob again gets it from the next.
+    async fn open_at(&self, endpoint: &Endpoint, descriptor: &Descriptor) -> Result<ByteStream> {
+        let subject = self.subject(&descriptor.digest);
+        let mut answer = self.blob(endpoint, "open", descriptor, None).await?;
+        let verifier = Verifier::new(&self.reference.repository(), descriptor)?;
+        let Some((response, place)) = answer.stream.take() else {
+            return Err(answer.malformed("open", &subject, "it has no body"));
+        };
+        let (shared, endpoint) = (Arc::clone(&self.shared), endpoint.clone());
+        let explain = move |unread| {
+            let error = unread_error(unread, ("open", &subject), &endpoint.host(), None, 0);
+            if endpoint.spare {
+                shared.resting.add(&endpoint);
+                return error.retryable();
+            }
+            error
+        };
+        Ok(body::verified(response, verifier, self.shared.timing.idle, place, explain))
+    }
+
+    /// A blob as a response that nobody has read yet, in whichever area of a host it is.
     async fn blob(
         &self,
+        endpoint: &Endpoint,
         operation: &'static str,
         descriptor: &Descriptor,
         range: Option<(u64, u64)>,
     ) -> Result<Answer> {
-        let endpoint = self.endpoint(operation)?;
         let subject = self.subject(&descriptor.digest);
         for area in Area::order(descriptor.kind()) {
             let ask = Ask {
@@ -204,16 +306,18 @@ impl Repository {
                 _ => return Ok(answer),
             }
         }
-        Err(self.absent(operation, subject))
+        Err(absent(endpoint, operation, subject))
     }
 
     pub(super) fn subject(&self, digest: &Digest) -> String {
         verify::content(&self.reference.repository(), digest)
     }
 
-    fn absent(&self, operation: &'static str, subject: String) -> Error {
-        let host = self.endpoint.as_ref().map(Endpoint::host).unwrap_or_default();
-        Error::new(Code::NotFound, operation, subject, "it is not there").with_host(host).with_status(404)
+    /// The error where the configuration leaves nobody to ask.
+    pub(super) fn nobody(&self, operation: &'static str, subject: &str, need: Need) -> Error {
+        let detail = format!("the configuration of registries has no host with the capability {}", need.as_str());
+        Error::new(Code::Unsupported, operation, subject, detail)
+            .with_hint("`portolan explain registry HOST` shows what is read, and from where")
     }
 
     /// A digest becomes a path only if it is one that we can verify.
@@ -245,15 +349,21 @@ impl Source for Repository {
                 Root { subject: self.subject(digest), text: digest.as_str(), digest: Some(digest) }
             }
         };
+        // What a digest names, everybody may say: it is verified. What a tag means, only who is trusted with that.
+        let need = if root.digest.is_some() { Need::Pull } else { Need::Resolve };
         let work = async {
-            if let Some(found) = self.root(&root, Area::Manifests, limits).await? {
-                return Ok(found);
+            let mut tried = self.tried();
+            for (_, endpoint) in self.route("resolve")?.hosts(need) {
+                if tried.skips(endpoint) {
+                    continue;
+                }
+                match self.root_at(endpoint, &root, limits).await {
+                    Ok(Some(found)) => return Ok(found),
+                    Ok(None) => tried.add(endpoint, absent(endpoint, "resolve", root.subject.clone())),
+                    Err(error) => tried.add(endpoint, error),
+                }
             }
-            let found = match root.digest {
-                Some(_) => self.root(&root, Area::Blobs, limits).await?,
-                None => None,
-            };
-            found.ok_or_else(|| self.absent("resolve", root.subject.clone()))
+            Err(tried.error(|| self.nobody("resolve", &root.subject, need)))
         };
         self.shared.resolving.join((root.subject.clone(), limits.document), work).await
     }
@@ -290,42 +400,32 @@ impl Source for Repository {
             let detail = format!("{length} bytes at a time are more than {most}");
             return Err(Error::new(Code::TooLarge, "read", subject, detail));
         }
-        let mut answer = self.blob("read", descriptor, Some((offset, offset + (length - 1)))).await?;
-        let skip = match answer.status {
-            206 => {
-                let range = answer.header(CONTENT_RANGE.as_str()).unwrap_or_default();
-                check_range(range, offset, length, descriptor.size)
-                    .map_err(|detail| answer.malformed("read", &subject, detail))?;
-                0
+        let mut tried = self.tried();
+        for (_, endpoint) in self.route("read")?.hosts(Need::Pull) {
+            if tried.skips(endpoint) {
+                continue;
             }
-            // It does not know ranges: what comes before is read and dropped.
-            _ => offset,
-        };
-        let Some((response, place)) = answer.stream.take() else { return Ok(Bytes::new()) };
-        let part = body::part(response, skip, length, self.shared.timing.idle).await;
-        drop(place);
-        let part = part.map_err(|unread| self.explain("read", &subject)(unread))?;
-        if part.len() as u64 != length {
-            let detail = format!("{} bytes came, and {length} were asked for", part.len());
-            return Err(Error::new(Code::Unavailable, "read", subject, detail).retryable());
+            match self.read_at(endpoint, descriptor, offset, length).await {
+                Ok(part) => return Ok(part),
+                Err(error) => tried.add(endpoint, error),
+            }
         }
-        // Whoever asks for all of it can have it verified.
-        if length == descriptor.size && !descriptor.digest.matches(&part) {
-            return Err(Error::new(Code::DigestMismatch, "read", subject, "the bytes are others"));
-        }
-        Ok(part)
+        Err(tried.error(|| self.nobody("read", &subject, Need::Pull)))
     }
 
     async fn open(&self, descriptor: &Descriptor) -> Result<ByteStream> {
         self.computable(&descriptor.digest)?;
-        let subject = self.subject(&descriptor.digest);
-        let mut answer = self.blob("open", descriptor, None).await?;
-        let verifier = Verifier::new(&self.reference.repository(), descriptor)?;
-        let Some((response, place)) = answer.stream.take() else {
-            return Err(answer.malformed("open", &subject, "it has no body"));
-        };
-        let explain = self.explain("open", &subject);
-        Ok(body::verified(response, verifier, self.shared.timing.idle, place, explain))
+        let mut tried = self.tried();
+        for (_, endpoint) in self.route("open")?.hosts(Need::Pull) {
+            if tried.skips(endpoint) {
+                continue;
+            }
+            match self.open_at(endpoint, descriptor).await {
+                Ok(stream) => return Ok(stream),
+                Err(error) => tried.add(endpoint, error),
+            }
+        }
+        Err(tried.error(|| self.nobody("open", &self.subject(&descriptor.digest), Need::Pull)))
     }
 
     async fn tags(&self, next: Option<&str>) -> Result<TagPage> {
@@ -343,13 +443,9 @@ impl Source for Repository {
     }
 }
 
-impl Repository {
-    /// Turns what went wrong with a body that somebody else reads into an error.
-    fn explain(&self, operation: &'static str, subject: &str) -> impl Fn(Unread) -> Error + Send + 'static {
-        let host = self.endpoint.as_ref().map(Endpoint::host).unwrap_or_default();
-        let subject = subject.to_owned();
-        move |unread| unread_error(unread, (operation, &subject), &host, None, 0)
-    }
+/// The error of what a host does not have.
+fn absent(endpoint: &Endpoint, operation: &'static str, subject: String) -> Error {
+    Error::new(Code::NotFound, operation, subject, "it is not there").with_host(endpoint.host()).with_status(404)
 }
 
 /// `Content-Range: bytes FIRST-LAST/TOTAL` has to be what was asked for.

@@ -1,9 +1,9 @@
 //! One request on the wire and its answer's head: connections, TLS, time-outs. Redirects, credentials and retries are
 //! decided above; nothing here follows, signs or repeats.
 //!
-//! Clients are made when they are first needed, one for each scheme and [`Dial`], and keep their connections. The TLS
-//! roots of the system are read with the first https request: reading them costs 8 ms, which a run against a registry on
-//! loopback does not owe.
+//! Clients are made when they are first needed, one for each scheme, [`Dial`] and [`Connection`], and keep their
+//! connections. The TLS roots of the system are read with the first https request: reading them costs 8 ms, which a run
+//! against a registry on loopback does not owe.
 
 use std::collections::HashMap;
 use std::error::Error as StdError;
@@ -21,6 +21,7 @@ use url::Url;
 use super::Timing;
 use super::address::Reach;
 use super::admission::{Dial, Hop};
+use super::connection::Connection;
 use super::dial::{Guard, Names, NotDialled};
 use super::endpoint;
 use super::payload::Sending;
@@ -48,10 +49,11 @@ impl Fault {
 }
 
 /// What a client is made for, and shares connections with nothing else.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 struct Way {
     secure: bool,
     dial: Dial,
+    connection: Connection,
     /// On this machine, where no proxy leads.
     local: bool,
 }
@@ -62,7 +64,7 @@ pub(super) struct Transport {
     timing: Timing,
     names: Arc<Names>,
     clients: Mutex<HashMap<Way, Client>>,
-    tls: OnceCell<ClientConfig>,
+    system: OnceCell<RootCertStore>,
     /// Trusted besides the system's.
     roots: Vec<CertificateDer<'static>>,
 }
@@ -70,7 +72,7 @@ pub(super) struct Transport {
 impl Transport {
     pub(super) fn new(timing: Timing, roots: Vec<CertificateDer<'static>>) -> Transport {
         let names = Arc::new(Names::from_env());
-        Transport { timing, names, clients: Mutex::default(), tls: OnceCell::new(), roots }
+        Transport { timing, names, clients: Mutex::default(), system: OnceCell::new(), roots }
     }
 
     /// Sends one request and waits for the head of its answer.
@@ -82,7 +84,8 @@ impl Transport {
         body: Option<Sending>,
     ) -> Result<Response, Fault> {
         let secure = hop.url.scheme() == "https";
-        let client = self.client(Way { secure, dial: hop.dial, local: endpoint::is_local(&hop.url) }).await?;
+        let (local, connection) = (endpoint::is_local(&hop.url), hop.connection.clone());
+        let client = self.client(Way { secure, dial: hop.dial, connection, local }).await?;
         let mut request = client.request(method.clone(), hop.url.clone()).headers(headers);
         let Some(Sending { length, body, progress }) = body else {
             return match tokio::time::timeout(self.timing.answer, request.send()).await {
@@ -107,16 +110,13 @@ impl Transport {
         if let Some(client) = self.clients.lock().unwrap_or_else(PoisonError::into_inner).get(&way) {
             return Ok(client.clone());
         }
-        let tls = match way.secure {
-            true => self.tls.get_or_try_init(|| trusting(self.roots.clone())).await?.clone(),
-            false => no_roots()?,
-        };
+        let tls = self.tls(&way).await?;
         let mut client = Client::builder()
             .tls_backend_preconfigured(tls)
             .redirect(reqwest::redirect::Policy::none())
             .retry(reqwest::retry::never())
             .referer(false)
-            .connect_timeout(self.timing.connect)
+            .connect_timeout(way.connection.timeout().unwrap_or(self.timing.connect))
             .user_agent(concat!("portolan/", env!("CARGO_PKG_VERSION")))
             .dns_resolver(Guard { dial: way.dial, names: Arc::clone(&self.names) });
         // As Go's clients have it: a proxy for the network knows nothing of this machine.
@@ -127,37 +127,39 @@ impl Transport {
         let mut clients = self.clients.lock().unwrap_or_else(PoisonError::into_inner);
         Ok(clients.entry(way).or_insert(client).clone())
     }
+
+    async fn tls(&self, way: &Way) -> Result<ClientConfig, Fault> {
+        if !way.secure {
+            // For clients that never speak TLS.
+            return Connection::default().tls(RootCertStore::empty()).map_err(Fault::local);
+        }
+        let mut roots = RootCertStore::empty();
+        if way.connection.is_verified() {
+            roots = self.system.get_or_try_init(system_roots).await?.clone();
+            for authority in way.connection.authorities().map_err(Fault::local)?.into_iter().chain(self.roots.clone()) {
+                roots
+                    .add(authority)
+                    .map_err(|error| Fault::local(format!("a certificate authority that is none: {error}")))?;
+            }
+            if roots.is_empty() {
+                return Err(Fault {
+                    hint: Some("install the system's ca-certificates, or name a file of certificates in SSL_CERT_FILE"),
+                    ..Fault::local("this system trusts no certificate authority, so no https server can be verified")
+                });
+            }
+        }
+        way.connection.tls(roots).map_err(Fault::local)
+    }
 }
 
-fn tls(roots: RootCertStore) -> Result<ClientConfig, Fault> {
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let versions = ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .map_err(|error| Fault::local(format!("no TLS: {error}")))?;
-    let mut config = versions.with_root_certificates(roots).with_no_client_auth();
-    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
-    Ok(config)
-}
-
-/// For clients that never speak TLS.
-fn no_roots() -> Result<ClientConfig, Fault> {
-    tls(RootCertStore::empty())
-}
-
-/// The certificates that the system trusts, and `more`.
-async fn trusting(more: Vec<CertificateDer<'static>>) -> Result<ClientConfig, Fault> {
+/// The certificates that the system trusts.
+async fn system_roots() -> Result<RootCertStore, Fault> {
     let load = tokio::task::spawn_blocking(rustls_native_certs::load_native_certs);
     let found = load.await.map_err(|error| Fault::local(format!("no TLS roots: {error}")))?;
     let mut roots = RootCertStore::empty();
     // Some systems carry certificates that webpki does not take; they are left out, as everybody does.
-    roots.add_parsable_certificates(found.certs.into_iter().chain(more));
-    if roots.is_empty() {
-        return Err(Fault {
-            hint: Some("install the system's ca-certificates, or name a file of certificates in SSL_CERT_FILE"),
-            ..Fault::local("this system trusts no certificate authority, so no https server can be verified")
-        });
-    }
-    tls(roots)
+    roots.add_parsable_certificates(found.certs);
+    Ok(roots)
 }
 
 /// What went wrong in a request or in reading its answer.
@@ -172,9 +174,11 @@ pub(super) fn fault(error: reqwest::Error) -> Fault {
     if let Some(error) = chain(&error).find_map(tls_error) {
         let hint = match error {
             rustls::Error::InvalidCertificate(_) => {
-                "if the certificate is signed by an authority of your own, let the system trust that (or name it in SSL_CERT_FILE)"
+                "if the certificate is signed by an authority of your own, let the system trust that, or name its file: --ca, or `ca` in buildkitd.toml or hosts.toml"
             }
-            _ => "does it speak TLS at all? Plain HTTP is spoken to localhost and loopback addresses only",
+            _ => {
+                "does it speak TLS at all? Plain HTTP is spoken to localhost and loopback addresses, and where --plain-http or a configuration says so"
+            }
         };
         return Fault { hint: Some(hint), ..Fault::local(format!("TLS: {error}")) };
     }
@@ -212,7 +216,7 @@ mod tests {
     /// What is in the way of a request: nothing (a connection is refused), or a rule.
     async fn sent(url: &str, dial: Dial) -> Option<&'static str> {
         let transport = Transport::new(Timing::default(), Vec::new());
-        let hop = Hop { url: Url::parse(url).unwrap(), dial, own: false };
+        let hop = Hop { url: Url::parse(url).unwrap(), dial, own: false, connection: Connection::default() };
         let fault = transport.send(&hop, &Method::GET, HeaderMap::new(), None).await.unwrap_err();
         assert_eq!(fault.cause.is_none(), fault.rule.is_some(), "{fault:?}");
         fault.rule

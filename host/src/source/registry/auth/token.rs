@@ -132,7 +132,9 @@ impl Conversation<'_> {
                     let own = hop.own;
                     hop = next.map_err(|refused| self.malformed(&hop.url, refused.detail).with_rule(refused.rule))?;
                     // Once a redirect has left the token server, nothing is shown again on the way.
-                    hop.own &= own;
+                    if !own {
+                        hop = hop.disowned();
+                    }
                 }
                 verdict => return Err(self.refused(&hop.url, verdict, status, response).await),
             }

@@ -58,31 +58,57 @@ impl Config {
 
     /// In docker's order: the host's own helper, the store of everything, then what the file itself holds.
     pub(super) fn find(&self, domain: &str, repository: &str) -> Result<Found, String> {
-        let own = self.cred_helpers.iter().find(|(key, _)| host_of(key) == domain).map(|(_, name)| name);
-        let name = own.or(Some(&self.creds_store)).filter(|name| !name.is_empty());
-        if let Some(name) = name {
-            let server = if domain == "docker.io" { DOCKER_HUB } else { domain };
-            return Ok(Found::Helper { name: name.clone(), server: server.to_owned() });
+        if let Some((name, server)) = self.helper(domain, repository) {
+            return Ok(Found::Helper { name: name.to_owned(), server: server.to_owned() });
         }
         Ok(self.stored(domain, repository)?.map_or(Found::Nothing, Found::Stored))
     }
 
     /// What the file itself holds, under the longest key that is a leading part of the repository.
     pub(super) fn stored(&self, domain: &str, repository: &str) -> Result<Option<Credential>, String> {
-        let mut wanted = repository;
-        loop {
-            let entries = self.auths.iter().filter(|(key, _)| host_of(key) == wanted);
-            for (key, entry) in entries {
+        Ok(self.entry(domain, repository)?.map(|(_, credential)| credential))
+    }
+
+    /// The key under which there is something, and the helper that has it; that one is not asked.
+    pub(super) fn place(&self, domain: &str, repository: &str) -> Result<Option<(String, Option<String>)>, String> {
+        if let Some((name, server)) = self.helper(domain, repository) {
+            return Ok(Some((server.to_owned(), Some(name.to_owned()))));
+        }
+        Ok(self.entry(domain, repository)?.map(|(key, _)| (key.to_owned(), None)))
+    }
+
+    /// The helper for a repository, and what it is asked for.
+    fn helper<'a>(&'a self, domain: &'a str, repository: &str) -> Option<(&'a str, &'a str)> {
+        let own = leading(domain, repository)
+            .find_map(|wanted| self.cred_helpers.iter().find(|(key, _)| host_of(key) == wanted));
+        let host = if domain == "docker.io" { DOCKER_HUB } else { domain };
+        let (name, server) = match own {
+            // A helper for a namespace is asked for that.
+            Some((key, name)) if host_of(key) != domain => (name, key.as_str()),
+            Some((_, name)) => (name, host),
+            None => (&self.creds_store, host),
+        };
+        (!name.is_empty()).then_some((name, server))
+    }
+
+    fn entry(&self, domain: &str, repository: &str) -> Result<Option<(&str, Credential)>, String> {
+        for wanted in leading(domain, repository) {
+            for (key, entry) in self.auths.iter().filter(|(key, _)| host_of(key) == wanted) {
                 if let Some(credential) = entry.credential().map_err(|error| format!("the entry {key:?}: {error}"))? {
-                    return Ok(Some(credential));
+                    return Ok(Some((key, credential)));
                 }
             }
-            match wanted.rsplit_once('/') {
-                Some((parent, _)) if wanted.len() > domain.len() => wanted = parent,
-                _ => return Ok(None),
-            }
         }
+        Ok(None)
     }
+}
+
+/// `r.example/team/app`, `r.example/team`, `r.example`: what a key may be to fit, the longest first.
+fn leading<'a>(domain: &str, repository: &'a str) -> impl Iterator<Item = &'a str> {
+    let shortest = domain.len();
+    std::iter::successors(Some(repository), move |wanted| {
+        wanted.rsplit_once('/').map(|(parent, _)| parent).filter(|_| wanted.len() > shortest)
+    })
 }
 
 /// `https://index.docker.io/v1/` is `docker.io`, `https://r.example/v2/` is `r.example`, `r.example/team` is itself.
@@ -207,6 +233,11 @@ mod tests {
         assert_eq!(shown(helpers, "r.example/a"), "helper own r.example");
         assert_eq!(shown(helpers, "docker.io/library/a"), "helper all https://index.docker.io/v1/");
         assert_eq!(shown(r#"{"credHelpers":{"r.example":""},"credsStore":"all"}"#, "r.example/a"), "nothing");
+
+        let namespaces = r#"{"credHelpers":{"r.example":"host","r.example/team":"team","r.example/team/none":""}}"#;
+        assert_eq!(shown(namespaces, "r.example/team/app"), "helper team r.example/team");
+        assert_eq!(shown(namespaces, "r.example/teams"), "helper host r.example");
+        assert_eq!(shown(namespaces, "r.example/team/none"), "nothing");
     }
 
     #[test]
