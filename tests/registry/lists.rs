@@ -119,6 +119,12 @@ async fn referrers_by_the_api() {
     let app = repository(client(), &everything.host(), "app");
     let found = app.referrers(&subject, None, &Limits::default()).await.unwrap();
     assert_eq!(Index::parse(&found).unwrap().manifests.len(), 2);
+    // As olareg writes that there are none.
+    let null = r#"{"schemaVersion":2,"manifests":null}"#;
+    let none = Hostile::play(vec![on("GET", path).header("Content-Type", media_type::OCI_INDEX).body(null)]);
+    let nothing = repository(client(), &none.host(), "app");
+    let found = nothing.referrers(&subject, None, &Limits::default()).await.unwrap();
+    assert!(Index::parse(&found).unwrap().manifests.is_empty());
     let few = Limits { referrers: 1, ..Limits::default() };
     assert_says(app.referrers(&subject, None, &few).await, &["too-large: ", "more than 1 referrers"]);
 }

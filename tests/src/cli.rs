@@ -4,7 +4,7 @@ use std::ffi::OsStr;
 use std::fs::{self, DirBuilder};
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
+use std::process::{Child, Command, Output, Stdio};
 
 use tempfile::TempDir;
 
@@ -58,13 +58,24 @@ impl Cli {
         self
     }
 
-    /// Runs the program.
-    pub fn run<S: AsRef<OsStr>>(&self, words: impl IntoIterator<Item = S>) -> Printed {
+    fn command<S: AsRef<OsStr>>(&self, words: impl IntoIterator<Item = S>) -> Command {
         let mut command = Command::new(&self.program);
         command.args(words).current_dir(&self.folder).env_clear().env("HOME", self.home.path()).stdin(Stdio::null());
         command.env("PATH", std::env::var_os("PATH").unwrap_or_default());
         command.envs(self.variables.iter().map(|(name, value)| (name, value)));
-        printed(command.output().unwrap_or_else(|error| panic!("{}: {error}", self.program)))
+        command
+    }
+
+    /// Runs the program.
+    pub fn run<S: AsRef<OsStr>>(&self, words: impl IntoIterator<Item = S>) -> Printed {
+        printed(self.command(words).output().unwrap_or_else(|error| panic!("{}: {error}", self.program)))
+    }
+
+    /// Starts the program with the words of a line, for who wants to end it. What it prints is not kept.
+    pub fn start(&self, line: &str) -> Child {
+        let mut command = self.command(line.split_whitespace());
+        command.stdout(Stdio::null()).stderr(Stdio::null());
+        command.spawn().unwrap_or_else(|error| panic!("{}: {error}", self.program))
     }
 
     /// Runs the program with the words of a line.

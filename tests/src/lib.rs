@@ -6,6 +6,7 @@
 pub mod authority;
 pub mod cli;
 pub mod fixtures;
+pub mod gate;
 pub mod guests;
 pub mod hostile;
 pub mod layout;

@@ -4,6 +4,7 @@
 //! The server ends with its [`Registry`]. Where a program is missing the test fails and names it.
 
 use std::fs;
+use std::io::{Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
@@ -171,6 +172,21 @@ pub(crate) fn listens(host: &str, server: &mut Child) -> bool {
         sleep(Duration::from_millis(10));
     }
     false
+}
+
+/// What a registry answers to a GET, as it is: the status and the body.
+pub fn get(host: &str, path: &str) -> (u16, Vec<u8>) {
+    let accept = portolan_oci::media_type::ROOTS.join(", ");
+    // With HTTP/1.0 the answer ends where the connection does.
+    let request = format!("GET {path} HTTP/1.0\r\nHost: {host}\r\nAccept: {accept}, */*\r\n\r\n");
+    let mut connection = TcpStream::connect(host).expect("a connection to the registry");
+    connection.set_read_timeout(Some(Duration::from_secs(20))).expect("a socket");
+    connection.write_all(request.as_bytes()).expect("a request");
+    let mut answer = Vec::new();
+    connection.read_to_end(&mut answer).expect("an answer");
+    let end = answer.windows(4).position(|part| part == b"\r\n\r\n").expect("the end of the answer's head");
+    let status = String::from_utf8_lossy(&answer[..end]).split(' ').nth(1).and_then(|status| status.parse().ok());
+    (status.expect("a status"), answer.split_off(end + 4))
 }
 
 /// Runs a tool to its end; the test fails with what it printed.

@@ -100,8 +100,9 @@ fn cursor(next: &str) -> Option<(usize, usize, &str)> {
 
 #[derive(Deserialize)]
 struct Listed<'a> {
+    /// olareg writes `null` where there are none.
     #[serde(borrow)]
-    manifests: Vec<&'a RawValue>,
+    manifests: Option<Vec<&'a RawValue>>,
 }
 
 #[derive(Serialize)]
@@ -217,7 +218,7 @@ impl Found<'_> {
         document::check(said, &answer.body, self.limits.index_entries).map_err(|error| malformed(error.to_string()))?;
         let listed: Listed<'_> = serde_json::from_slice(&answer.body).map_err(|error| malformed(error.to_string()))?;
         self.bytes += answer.body.len() as u64;
-        for entry in listed.manifests {
+        for entry in listed.manifests.unwrap_or_default() {
             let descriptor: Descriptor =
                 serde_json::from_str(entry.get()).map_err(|error| malformed(format!("an entry: {error}")))?;
             // A registry may ignore the filter, and the tag never knew it.

@@ -1,0 +1,34 @@
+//! `portolan copy` between registries, layouts and archives: everything arrives byte for byte, other tools find it, and
+//! what is broken off is whole when it is run again.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
+
+#[path = "copy/broken_off.rs"]
+mod broken_off;
+#[path = "copy/choices.rs"]
+mod choices;
+#[path = "copy/everywhere.rs"]
+mod everywhere;
+#[path = "copy/referrers.rs"]
+mod referrers;
+
+use std::path::Path;
+
+use portolan_tests::cli::Cli;
+use serde_json::Value;
+
+/// The program in a folder of the caller's.
+fn cli(folder: &Path) -> Cli {
+    Cli::new(env!("CARGO_BIN_EXE_portolan"), folder)
+}
+
+/// What a copy answers, which must succeed.
+fn copied(portolan: &Cli, line: &str) -> Value {
+    let printed = portolan.ok(&format!("copy {line} --format json"));
+    serde_json::from_str(&printed).unwrap_or_else(|error| panic!("copy {line}: {error}: {printed}"))
+}
+
+/// The digest that a reference means.
+fn digest(portolan: &Cli, reference: &str) -> String {
+    portolan.ok(&format!("resolve {reference} --digest")).trim().to_owned()
+}

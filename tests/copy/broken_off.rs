@@ -1,0 +1,218 @@
+//! A copy that is killed leaves nothing half-written behind; run again it is whole, and does not move again what had
+//! arrived.
+//!
+//! The kill comes after so many bytes have passed a gate between the program and the registry, at points that are spread
+//! over all of the copy: no clock decides.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
+use std::process::Child;
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use portolan_oci::{Descriptor, Digest, Index, media_type};
+use portolan_tests::gate::Gate;
+use portolan_tests::layout::{Layout, json};
+use portolan_tests::registry::{Registry, get};
+
+use super::{cli, copied, digest};
+
+/// How often each direction is broken off.
+const POINTS: usize = 25;
+const LAYER: usize = 96 << 10;
+
+/// Bytes that do not repeat.
+fn noise(seed: &str, length: usize) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(length + 64);
+    for block in 0.. {
+        if bytes.len() >= length {
+            break;
+        }
+        bytes.extend(Digest::sha256(format!("{seed} {block}").as_bytes()).hex().as_bytes());
+    }
+    bytes.truncate(length);
+    bytes
+}
+
+/// An index of two images with three layers each.
+fn image(layout: &Layout) -> Descriptor {
+    let manifests: Vec<String> = ["amd64", "arm64"]
+        .map(|architecture| {
+            let layers: Vec<Descriptor> = (0..3)
+                .map(|number| {
+                    let bytes = noise(&format!("{architecture} {number}"), LAYER * (number + 1));
+                    layout.insert("application/vnd.oci.image.layer.v1.tar", bytes)
+                })
+                .collect();
+            let diff_ids: Vec<String> = layers.iter().map(|layer| format!("{:?}", layer.digest.as_str())).collect();
+            let config = layout.insert(
+                media_type::OCI_CONFIG,
+                format!(
+                    r#"{{"architecture":"{architecture}","os":"linux","rootfs":{{"type":"layers","diff_ids":[{}]}}}}"#,
+                    diff_ids.join(",")
+                ),
+            );
+            let layers: Vec<String> = layers.iter().map(json).collect();
+            let manifest = layout.insert(
+                media_type::OCI_MANIFEST,
+                format!(
+                    r#"{{"schemaVersion":2,"mediaType":"{}","config":{},"layers":[{}]}}"#,
+                    media_type::OCI_MANIFEST,
+                    json(&config),
+                    layers.join(",")
+                ),
+            );
+            let platform = format!(r#","platform":{{"architecture":"{architecture}","os":"linux"}}}}"#);
+            json(&manifest).trim_end_matches('}').to_owned() + &platform
+        })
+        .to_vec();
+    let index = format!(
+        r#"{{"schemaVersion":2,"mediaType":"{}","manifests":[{}]}}"#,
+        media_type::OCI_INDEX,
+        manifests.join(",")
+    );
+    let mut root = layout.insert(media_type::OCI_INDEX, index);
+    root.annotations.insert("org.opencontainers.image.ref.name".into(), "1".into());
+    layout.entries(std::slice::from_ref(&root));
+    root
+}
+
+/// Every digest that a layout holds. What is visible there is whole.
+fn held(layout: &Path) -> BTreeSet<Digest> {
+    let Ok(blobs) = fs::read_dir(layout.join("blobs/sha256")) else { return BTreeSet::new() };
+    let mut held = BTreeSet::new();
+    for blob in blobs {
+        let blob = blob.unwrap();
+        let name = blob.file_name().into_string().unwrap();
+        // Names of another kind are of files that are being written.
+        let Ok(digest) = Digest::parse(&format!("sha256:{name}")) else { continue };
+        assert!(digest.matches(&fs::read(blob.path()).unwrap()), "{digest} is visible and not whole");
+        held.insert(digest);
+    }
+    held
+}
+
+/// Points of a copy through which `total` bytes pass: spread over it, none of them round.
+fn points(seed: &str, total: u64) -> impl Iterator<Item = u64> {
+    let seed = seed.to_owned();
+    (0..POINTS as u64).map(move |number| {
+        let random = Digest::sha256(format!("{seed} {number}").as_bytes());
+        let random = u64::from_str_radix(random.hex().get(..12).unwrap(), 16).unwrap();
+        let slice = total / POINTS as u64;
+        number * slice + random % slice.max(1)
+    })
+}
+
+/// Ends the program when the gate has let through what it may; whether it was still running.
+fn kill(mut program: Child, gate: &Gate) -> bool {
+    let until = Instant::now() + Duration::from_secs(60);
+    while !gate.is_shut() && program.try_wait().unwrap().is_none() {
+        assert!(Instant::now() < until, "the copy neither goes on nor ends");
+        sleep(Duration::from_micros(200));
+    }
+    let running = program.try_wait().unwrap().is_none();
+    // SIGKILL: nothing is put in order.
+    let _ = program.kill();
+    let _ = program.wait();
+    gate.open();
+    running
+}
+
+#[test]
+fn from_a_registry_to_a_layout() {
+    let (source, registry) = (Layout::new(), Registry::start());
+    let root = image(&source);
+    let folder = tempfile::tempdir().unwrap();
+    let portolan = cli(folder.path());
+    copied(&portolan, &format!("oci-layout://{}:1 {}/acme/app:1", source.folder().display(), registry.host()));
+    let all = held(source.folder());
+
+    let gate = Gate::before(registry.host());
+    // What a registry's documents were is kept between runs of one user: each run has a home of its own.
+    copied(&cli(folder.path()), &format!("{}/acme/app:1 oci-layout://whole:1", gate.host()));
+    let total = gate.passed();
+    let (mut broken, mut resumed) = (0, 0);
+    for (number, point) in points("registry to layout", total).enumerate() {
+        let target = folder.path().join(format!("l{number}"));
+        let line = format!("{}/acme/app:1 oci-layout://l{number}:1", gate.host());
+        gate.shut_after(point);
+        let first = cli(folder.path());
+        broken += usize::from(kill(first.start(&format!("copy {line}")), &gate));
+
+        let arrived = held(&target);
+        if let Ok(entries) = fs::read(target.join("index.json")) {
+            let entries = Index::parse(&entries).expect("an index.json is whole or not there").manifests;
+            if entries.iter().any(|entry| entry.digest == root.digest) {
+                assert_eq!(arrived, all, "after {point} bytes it has its name, and is not whole");
+            }
+        }
+        resumed += usize::from(!arrived.is_empty() && arrived.len() < all.len());
+        let before = gate.asked().len();
+        let fresh = cli(folder.path());
+        copied(&fresh, &line);
+        for asked in gate.asked().split_off(before) {
+            let again = arrived.iter().find(|digest| asked.contains(&format!("/blobs/{digest}")));
+            assert!(again.is_none(), "after {point} bytes: {asked} was there already");
+        }
+        assert_eq!(held(&target), all, "after {point} bytes");
+        assert_eq!(digest(&fresh, &format!("oci-layout://l{number}:1")), root.digest.as_str());
+    }
+    assert!(broken > POINTS / 2, "only {broken} of {POINTS} were still running when they were ended");
+    assert!(resumed > POINTS / 4, "only {resumed} of {POINTS} had something to go on from");
+}
+
+#[test]
+fn from_a_layout_to_a_registry() {
+    let (source, registry) = (Layout::new(), Registry::start());
+    let root = image(&source);
+    let folder = tempfile::tempdir().unwrap();
+    let portolan = cli(folder.path());
+    let from = format!("oci-layout://{}:1", source.folder().display());
+    let all = held(source.folder());
+
+    let gate = Gate::before(registry.host());
+    copied(&portolan, &format!("{from} {}/acme/whole:1", gate.host()));
+    let total = gate.passed();
+    let (mut broken, mut resumed) = (0, 0);
+    for (number, point) in points("layout to registry", total).enumerate() {
+        let line = format!("{from} {}/acme/r{number}:1", gate.host());
+        gate.shut_after(point);
+        broken += usize::from(kill(portolan.start(&format!("copy {line}")), &gate));
+
+        // What the registry gives out is whole, and the tag comes last.
+        let arrived: BTreeSet<&Digest> = all
+            .iter()
+            .filter(|digest| {
+                let found = ["blobs", "manifests"].into_iter().find_map(|kind| {
+                    let (status, bytes) = get(registry.host(), &format!("/v2/acme/r{number}/{kind}/{digest}"));
+                    (status == 200).then_some(bytes)
+                });
+                found.is_some_and(|bytes| {
+                    assert!(digest.matches(&bytes), "after {point} bytes {digest} is there and not whole");
+                    true
+                })
+            })
+            .collect();
+        if get(registry.host(), &format!("/v2/acme/r{number}/manifests/1")).0 == 200 {
+            assert_eq!(arrived.len(), all.len(), "after {point} bytes it has its tag, and is not whole");
+        }
+        resumed += usize::from(!arrived.is_empty() && arrived.len() < all.len());
+        let before = gate.asked().len();
+        copied(&portolan, &format!("{line}@{}", root.digest));
+        for asked in gate.asked().split_off(before) {
+            let sent = asked.starts_with("PUT") && asked.contains("/blobs/uploads/");
+            let again = arrived.iter().find(|digest| sent && asked.replace("%3A", ":").contains(digest.as_str()));
+            assert!(again.is_none(), "after {point} bytes: {asked} was there already");
+        }
+        assert_eq!(digest(&portolan, &format!("{}/acme/r{number}:1", registry.host())), root.digest.as_str());
+        for digest in &all {
+            let there = ["blobs", "manifests"]
+                .into_iter()
+                .any(|kind| get(registry.host(), &format!("/v2/acme/r{number}/{kind}/{digest}")).0 == 200);
+            assert!(there, "after {point} bytes {digest} did not come");
+        }
+    }
+    assert!(broken > POINTS / 2, "only {broken} of {POINTS} were still running when they were ended");
+    assert!(resumed > POINTS / 4, "only {resumed} of {POINTS} had something to go on from");
+}

@@ -1,0 +1,178 @@
+//! A gate before a server: everything passes through it as it is, every request is written down, every byte is counted,
+//! and it can be shut after so many of them, for who wants to end a program in the middle.
+//!
+//! Plain HTTP/1.1. Not here: anything that changes what passes (`hostile` plays a server that lies). A gate ends with its
+//! [`Gate`], and nothing in it waits without end.
+
+use std::io::{BufRead as _, BufReader, Read, Write};
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+/// The longest that anything here waits.
+const PATIENCE: Duration = Duration::from_secs(30);
+/// A moment.
+const MOMENT: Duration = Duration::from_micros(200);
+/// So much passes at once: what a gate shuts after is as exact as this.
+const PIECE: usize = 4 << 10;
+
+struct Ways {
+    address: SocketAddr,
+    server: String,
+    asked: Mutex<Vec<String>>,
+    passed: AtomicU64,
+    most: AtomicU64,
+    ended: AtomicBool,
+}
+
+/// An open door on a free port of 127.0.0.1.
+pub struct Gate(Arc<Ways>);
+
+impl Gate {
+    /// Opens one before `server`, a `HOST:PORT`.
+    pub fn before(server: &str) -> Gate {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a free port on 127.0.0.1");
+        let address = listener.local_addr().expect("the address of a listener");
+        let ways = Arc::new(Ways {
+            address,
+            server: server.into(),
+            asked: Mutex::default(),
+            passed: AtomicU64::new(0),
+            most: AtomicU64::new(u64::MAX),
+            ended: AtomicBool::new(false),
+        });
+        let shared = Arc::clone(&ways);
+        std::thread::spawn(move || {
+            for connection in listener.incoming() {
+                if shared.ended.load(Ordering::Relaxed) {
+                    break;
+                }
+                let Ok(connection) = connection else { continue };
+                let ways = Arc::clone(&shared);
+                // Whoever is ended in the middle hangs up; that is what gates are for.
+                std::thread::spawn(move || ways.join(&connection));
+            }
+        });
+        Gate(ways)
+    }
+
+    /// `127.0.0.1:PORT`.
+    pub fn host(&self) -> String {
+        self.0.address.to_string()
+    }
+
+    /// `METHOD PATH[?QUERY]` of every request so far.
+    pub fn asked(&self) -> Vec<String> {
+        self.0.asked.lock().expect("what was asked").clone()
+    }
+
+    /// Bytes that passed so far, both ways together.
+    pub fn passed(&self) -> u64 {
+        self.0.passed.load(Ordering::Relaxed)
+    }
+
+    /// Lets so many bytes pass from now on, and no more.
+    pub fn shut_after(&self, bytes: u64) {
+        self.0.most.store(self.passed().saturating_add(bytes), Ordering::Relaxed);
+    }
+
+    /// Whether all that may pass has passed.
+    pub fn is_shut(&self) -> bool {
+        self.passed() >= self.0.most.load(Ordering::Relaxed)
+    }
+
+    /// Lets everything pass again.
+    pub fn open(&self) {
+        self.0.most.store(u64::MAX, Ordering::Relaxed);
+    }
+}
+
+impl Drop for Gate {
+    fn drop(&mut self) {
+        self.0.ended.store(true, Ordering::Relaxed);
+        // Wakes the one that waits for connections.
+        let _ = TcpStream::connect(self.0.address);
+    }
+}
+
+impl Ways {
+    fn join(self: &Arc<Self>, client: &TcpStream) -> Option<()> {
+        let server = TcpStream::connect(&self.server).ok()?;
+        for side in [client, &server] {
+            side.set_nodelay(true).ok()?;
+            side.set_read_timeout(Some(PATIENCE)).ok()?;
+            side.set_write_timeout(Some(PATIENCE)).ok()?;
+        }
+        let (answers, to_client) = (server.try_clone().ok()?, client.try_clone().ok()?);
+        let ways = Arc::clone(self);
+        let back = std::thread::spawn(move || {
+            let _ = ways.pass(&answers, &to_client, u64::MAX);
+            let _ = to_client.shutdown(Shutdown::Both);
+        });
+        let _ = self.requests(client, &server);
+        // One that hung up hears no answer; one that sends no more may wait for one.
+        let _ = server.shutdown(Shutdown::Write);
+        let _ = back.join();
+        Some(())
+    }
+
+    fn requests(&self, client: &TcpStream, server: &TcpStream) -> std::io::Result<()> {
+        let mut reader = BufReader::new(client);
+        loop {
+            let mut head = String::new();
+            while !head.ends_with("\r\n\r\n") {
+                if reader.read_line(&mut head)? == 0 {
+                    return Ok(());
+                }
+            }
+            let mut words = head.split(' ');
+            let request = [words.next().unwrap_or_default(), words.next().unwrap_or_default()].join(" ");
+            self.asked.lock().expect("what was asked").push(request);
+            self.pass(head.as_bytes(), server, u64::MAX)?;
+            let header = |name: &str| {
+                head.lines().filter_map(|line| line.split_once(':')).find(|(key, _)| key.eq_ignore_ascii_case(name))
+            };
+            match header("content-length").and_then(|(_, length)| length.trim().parse().ok()) {
+                Some(length) => self.pass(&mut reader, server, length)?,
+                None if header("transfer-encoding").is_some() => self.chunks(&mut reader, server)?,
+                None => {}
+            }
+        }
+    }
+
+    fn chunks(&self, reader: &mut BufReader<&TcpStream>, server: &TcpStream) -> std::io::Result<()> {
+        loop {
+            let mut line = String::new();
+            reader.read_line(&mut line)?;
+            self.pass(line.as_bytes(), server, u64::MAX)?;
+            let length = u64::from_str_radix(line.trim(), 16).map_err(std::io::Error::other)?;
+            self.pass(&mut *reader, server, length + 2)?;
+            if length == 0 {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Passes on at most so many bytes, a piece at a time, while the gate is open.
+    fn pass(&self, from: impl Read, mut to: &TcpStream, most: u64) -> std::io::Result<()> {
+        let mut from = from.take(most);
+        let mut piece = [0; PIECE];
+        loop {
+            let length = from.read(&mut piece)?;
+            if length == 0 {
+                return Ok(());
+            }
+            let until = Instant::now() + PATIENCE;
+            while self.passed.load(Ordering::Relaxed) >= self.most.load(Ordering::Relaxed) {
+                if self.ended.load(Ordering::Relaxed) || Instant::now() > until {
+                    return Err(std::io::ErrorKind::TimedOut.into());
+                }
+                sleep(MOMENT);
+            }
+            self.passed.fetch_add(length as u64, Ordering::Relaxed);
+            to.write_all(&piece[..length])?;
+        }
+    }
+}
