@@ -426,6 +426,52 @@ async fn content_that_is_not_what_it_says_is_never_stored() {
 }
 
 #[tokio::test]
+async fn content_that_is_too_short_is_no_broken_connection() {
+    let wanted = blob(b"content");
+    let (_registry, sink) = sink(vec![begins("/up/1"), ends("/up/1")]);
+    for bytes in ["conten", "", "contents"] {
+        let content = Blob::new(bytes);
+        assert_says(sink.put_blob(&wanted, &content).await, &["digest-mismatch: cannot push ", "its descriptor says"]);
+        assert_eq!(content.opened(), 1, "{bytes:?}: it would be as short the next time");
+    }
+}
+
+/// A blob of 1 GiB that is made while it is read, and counts how much of it was at the most.
+#[derive(Default)]
+struct Endless(Arc<AtomicUsize>);
+
+#[async_trait]
+impl Content for Endless {
+    async fn open(&self) -> Result<ByteStream, Error> {
+        let (most, piece) = (Arc::clone(&self.0), Bytes::from(vec![0; 1 << 18]));
+        Ok(stream::iter((0..4096).map(move |number| {
+            most.fetch_max((number + 1) << 18, Ordering::Relaxed);
+            Ok(piece.clone())
+        }))
+        .boxed())
+    }
+}
+
+#[tokio::test]
+async fn no_more_of_a_blob_is_read_than_is_taken() {
+    let mut timing = Timing::default();
+    timing.retry_first = Duration::from_millis(1);
+    timing.retry_most = Duration::from_millis(1);
+    timing.idle = Duration::from_millis(50);
+    let wanted = Descriptor { size: 1 << 30, ..blob(b"not that") };
+    for takes_nothing in
+        [vec![on("PUT", "*").early().hang()], vec![on("PUT", "*").early().status(413), on("PATCH", "*").early().hang()]]
+    {
+        let registry = Hostile::play([takes_nothing, vec![begins("/up/1")]].concat());
+        let sink = repository(client().timing(timing.clone()), &registry.host(), "app").sink().unwrap();
+        let content = Endless::default();
+        assert!(sink.put_blob(&wanted, &content).await.is_err());
+        let most = content.0.load(Ordering::Relaxed);
+        assert!(most <= 128 << 20, "{most} bytes, of which a chunk and what sockets hold are ours");
+    }
+}
+
+#[tokio::test]
 async fn registries_that_take_nothing() {
     let content = Blob::new("content");
     let wanted = content.descriptor();

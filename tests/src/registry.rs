@@ -54,6 +54,14 @@ impl Registry {
         Registry::launch(None, |_| format!("  tls:\n    certificate: {certificate}\n    key: {key}\n"))
     }
 
+    /// The same, but it takes itself for `address`, as a registry does whose proxy tells it nothing.
+    pub fn with_tls_astray(certificate: &Path, key: &Path, address: &str) -> Registry {
+        let (certificate, key) = (certificate.display(), key.display());
+        Registry::launch(None, |_| {
+            format!("  host: {address}\n  tls:\n    certificate: {certificate}\n    key: {key}\n")
+        })
+    }
+
     /// One that believes a token server.
     pub fn with_tokens(tokens: &Tokens) -> Registry {
         Registry::launch(None, |_| tokens.section())

@@ -84,6 +84,9 @@ pub(super) fn start(url: Url) -> Hop {
     Hop { url, dial: Dial::Named, own: true, connection: Connection::default() }
 }
 
+/// The rule that a registry breaks which does not know that it is reached by https.
+pub(super) const DOWNGRADE: &str = "https is never followed to http";
+
 /// What a `Location` is for, as messages say it.
 #[derive(Debug, Clone, Copy)]
 struct Led {
@@ -162,7 +165,7 @@ fn located(from: &Url, location: Option<&str>, Led { rule, what }: Led) -> Resul
     match (from.scheme(), url.scheme()) {
         ("https", "https") | ("http", "http" | "https") => {}
         ("https", "http") => {
-            return refused("https is never followed to http", format!("{what} leads to {}", text::origin(&url)));
+            return refused(DOWNGRADE, format!("{what} leads to {}", text::origin(&url)));
         }
         (_, other) => {
             return refused("a redirect stays with http and https", format!("{what} leads to {other}:"));

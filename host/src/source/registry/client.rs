@@ -3,7 +3,7 @@
 //! Every stage is a room of its own (`admission`, `queue`, `auth`, `transport`, `classify`, `retry`, `verify`); here is only
 //! the order they come in. What to ask, and what a 404 means, is the business of who asks.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::{Instant, SystemTime};
 
 use bytes::Bytes;
@@ -23,7 +23,7 @@ use super::classify::{Question, Verdict, refusal};
 use super::credentials::{Credential, Secret};
 use super::endpoint::Endpoint;
 use super::failed::{Failed, fault_error};
-use super::payload::Payload;
+use super::payload::{Guard, Payload};
 use super::queue::{Line, Place, Queue};
 use super::retry::{Again, Cause, Tries, retry_after};
 use super::text;
@@ -213,7 +213,8 @@ impl Client {
         let mut grant = self.auth.known(endpoint, ask.access());
         let (mut redirects, mut rounds) = (0, 0);
         loop {
-            let turn = Turn { client: self, endpoint, ask, host: text::authority(&hop.url), grant: grant.as_deref() };
+            let host = text::authority(&hop.url);
+            let turn = Turn { client: self, endpoint, ask, host, grant: grant.as_deref(), body: OnceLock::new() };
             let response = turn.send(&hop).await?;
             if hop.url.origin() == endpoint.base().origin() {
                 reach = self.transport.reach(&hop.url, &response);
@@ -287,6 +288,8 @@ struct Turn<'a> {
     ask: &'a Ask<'a>,
     host: String,
     grant: Option<&'a Grant>,
+    /// What is sent, no longer than this lasts.
+    body: OnceLock<Guard>,
 }
 
 impl Turn<'_> {
@@ -322,6 +325,7 @@ impl Turn<'_> {
             headers.extend(configured);
         }
         let progress = sending.as_ref().map(|sending| sending.progress.clone());
+        progress.iter().for_each(|progress| drop(self.body.set(progress.guard())));
         let started = Instant::now();
         let sent = self.client.transport.send(hop, method, headers, sending).await;
         let status = sent.as_ref().map(|response| response.status().as_u16()).ok();

@@ -5,7 +5,7 @@
 //! piece, and one for the answer after the last.
 
 use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Poll;
 use std::time::Instant;
 
@@ -81,9 +81,14 @@ impl From<Bytes> for Sending {
 impl Sending {
     fn stream(pieces: ByteStream, size: u64, subject: &str) -> Sending {
         let progress = Progress::new(State::Handed(Instant::now()));
-        let (mut pieces, mut left, told, subject) = (pieces.fuse(), size, progress.clone(), subject.to_owned());
+        let (mut left, told, subject) = (size, progress.clone(), subject.to_owned());
+        progress.inner().pieces = Some(pieces);
         let watched = stream::poll_fn(move |context| {
-            told.set(State::Fetching);
+            let mut inner = told.inner();
+            inner.state = State::Fetching;
+            let Some(pieces) = &mut inner.pieces else {
+                return Poll::Ready((left > 0).then(|| Err(stopped(&subject))));
+            };
             let Poll::Ready(piece) = pieces.poll_next_unpin(context) else { return Poll::Pending };
             let piece = match piece {
                 // A body that ends early would be taken for a broken connection, and sent again.
@@ -93,14 +98,19 @@ impl Sending {
             };
             match &piece {
                 Some(Ok(piece)) => left -= piece.len() as u64,
-                Some(Err(error)) => told.fail(error),
-                None => {}
+                Some(Err(error)) => inner.failure = Some(error.clone()),
+                None => inner.pieces = None,
             }
-            told.set(if left == 0 { State::Stored(Instant::now()) } else { State::Handed(Instant::now()) });
+            inner.state = if left == 0 { State::Stored(Instant::now()) } else { State::Handed(Instant::now()) };
             Poll::Ready(piece)
         });
         Sending { length: size, body: Body::wrap_stream(watched), progress }
     }
+}
+
+/// Nobody reads this: who stopped the body has an answer already.
+fn stopped(subject: &str) -> Error {
+    Error::new(Code::Other, "push", subject, "the answer came before all of it was sent")
 }
 
 /// The error of content that is not of the size that its descriptor says: `left` bytes short of it, or longer.
@@ -125,25 +135,42 @@ enum State {
 }
 
 /// How far a body got, and what became of the content it is made of.
-#[derive(Debug, Clone)]
-pub(super) struct Progress(Arc<Mutex<(State, Option<Error>)>>);
+#[derive(Clone)]
+pub(super) struct Progress(Arc<Mutex<Inner>>);
+
+struct Inner {
+    state: State,
+    failure: Option<Error>,
+    /// What is still to be sent.
+    pieces: Option<ByteStream>,
+}
+
+/// Ends a body with whoever waits for its answer: a server that has answered is sent no more, and wherever the content
+/// comes from has its place back.
+pub(super) struct Guard(Progress);
+
+impl Drop for Guard {
+    fn drop(&mut self) {
+        self.0.inner().pieces = None;
+    }
+}
 
 impl Progress {
     fn new(state: State) -> Progress {
-        Progress(Arc::new(Mutex::new((state, None))))
+        Progress(Arc::new(Mutex::new(Inner { state, failure: None, pieces: None })))
     }
 
-    fn set(&self, state: State) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).0 = state;
+    fn inner(&self) -> MutexGuard<'_, Inner> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn fail(&self, error: &Error) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).1 = Some(error.clone());
+    pub(super) fn guard(&self) -> Guard {
+        Guard(self.clone())
     }
 
     /// Why the content could not be had, if it is that.
     pub(super) fn failure(&self) -> Option<Error> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).1.clone()
+        self.inner().failure.clone()
     }
 
     /// Waits until the other side has had its time. Never ends while it is not its turn.
@@ -151,7 +178,7 @@ impl Progress {
         // Whose turn it is changes while this sleeps.
         let nap = timing.idle.min(timing.answer).min(timing.stored);
         loop {
-            let state = self.0.lock().unwrap_or_else(PoisonError::into_inner).0;
+            let state = self.inner().state;
             let (since, most, what) = match state {
                 State::Fetching => (Instant::now(), timing.idle, ""),
                 State::Handed(since) => (since, timing.idle, "more of the body taken"),

@@ -41,6 +41,10 @@ use crate::source::sink::{Content, Document, Pushed, Sink};
 /// What errors say was tried.
 pub(super) const PUSH: &str = "push";
 
+/// What to try where an upload leads from https to http.
+const UNTOLD: &str = "a registry behind a proxy has to know that it is reached by https: let the proxy send \
+                      X-Forwarded-Proto, or set the registry's own address (docker-registry: http.host)";
+
 /// One piece of writing to a repository.
 pub(super) struct Push {
     repository: Repository,
@@ -94,8 +98,12 @@ impl Push {
     /// Where an upload goes on. Whoever was sent to another server is not sent back from there with our credentials.
     fn location(&self, answer: &Answer, subject: &str) -> Result<Start> {
         let Start { hop, reach } = &answer.at;
-        let next = admission::upload(&self.endpoint.sender(*reach), &hop.url, answer.header(LOCATION.as_str()))
-            .map_err(|refused| answer.malformed(PUSH, subject, refused.detail).with_rule(refused.rule))?;
+        let location = answer.header(LOCATION.as_str());
+        let next = admission::upload(&self.endpoint.sender(*reach), &hop.url, location).map_err(|refused| {
+            let error = answer.malformed(PUSH, subject, refused.detail).with_rule(refused.rule);
+            // Most of those that do it have a proxy for their TLS, and were not told.
+            if refused.rule == admission::DOWNGRADE { error.with_hint(UNTOLD) } else { error }
+        })?;
         Ok(Start { hop: if hop.own { next } else { next.disowned() }, reach: *reach })
     }
 
