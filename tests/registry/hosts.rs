@@ -228,6 +228,18 @@ async fn what_one_host_is_shown_no_other_ever_sees() {
 }
 
 #[tokio::test]
+async fn a_header_that_is_echoed_is_not_told() {
+    let echo =
+        Hostile::play(vec![on("HEAD", "*").status(405), on("*", "*").status(400).body("bad key hunter2-hunter2")]);
+    let toml = format!("server = \"http://{}\"\n[header]\nx-key = \"hunter2-hunter2\"\n", echo.host());
+    let (_folder, hosts) = certs_d(&[("r.example", &toml)]);
+    let error = resolve_tag(&repository(client().hosts(hosts), "r.example", "app"), "1").await.unwrap_err();
+    assert!(error.to_string().contains("bad key ***"), "{error}");
+    assert!(!format!("{error:?}").contains("hunter2"), "{error:?}");
+    assert_eq!(shown(&echo), ["x-key: hunter2-hunter2"]);
+}
+
+#[tokio::test]
 async fn a_real_mirror_pulls_through() {
     let upstream = Server::start();
     let layout = fixtures::layout("buildkit-multi");

@@ -1,4 +1,4 @@
-//! What a guest has written: whether it may, and what it passed, checked; the work is [`transfer`](crate::transfer)'s.
+//! What a guest has written: whether it may, and what it passed, checked; the work is [`transfer`]'s.
 
 use std::sync::Arc;
 

@@ -367,8 +367,10 @@ impl Turn<'_> {
             (verdict, _) => {
                 let limits = &self.client.limits;
                 let body = body::beginning(response, limits.control_body, self.client.timing.idle).await;
+                let configured = self.endpoint.headers();
+                let granted = self.grant.iter().flat_map(|grant| &grant.secrets).map(Secret::reveal);
                 let secrets: Vec<&str> =
-                    self.grant.iter().flat_map(|grant| &grant.secrets).map(Secret::reveal).collect();
+                    granted.chain(configured.values().filter_map(|value| value.to_str().ok())).collect();
                 answer.said = text::body(&body, &secrets);
                 if verdict == Verdict::Busy {
                     return Err(self.busy(&answer));
