@@ -119,6 +119,11 @@ fn kill(mut program: Child, gate: &Gate) -> bool {
     running
 }
 
+/// Whether this request ends the upload of a blob.
+fn sends(asked: &str, digest: &Digest) -> bool {
+    asked.starts_with("PUT") && asked.contains("/blobs/uploads/") && asked.replace("%3A", ":").contains(digest.as_str())
+}
+
 #[test]
 fn from_a_registry_to_a_layout() {
     let (source, registry) = (Layout::new(), Registry::start());
@@ -174,6 +179,8 @@ fn from_a_layout_to_a_registry() {
     let gate = Gate::before(registry.host());
     copied(&portolan, &format!("{from} {}/acme/whole:1", gate.host()));
     let total = gate.passed();
+    let blobs = all.iter().filter(|digest| gate.asked().iter().any(|asked| sends(asked, digest))).count();
+    assert_eq!(blobs, 6 + 2, "layers and configs, each sent: {:?}", gate.asked());
     let (mut broken, mut resumed) = (0, 0);
     for (number, point) in points("layout to registry", total).enumerate() {
         let line = format!("{from} {}/acme/r{number}:1", gate.host());
@@ -201,8 +208,7 @@ fn from_a_layout_to_a_registry() {
         let before = gate.asked().len();
         copied(&portolan, &format!("{line}@{}", root.digest));
         for asked in gate.asked().split_off(before) {
-            let sent = asked.starts_with("PUT") && asked.contains("/blobs/uploads/");
-            let again = arrived.iter().find(|digest| sent && asked.replace("%3A", ":").contains(digest.as_str()));
+            let again = arrived.iter().find(|digest| sends(&asked, digest));
             assert!(again.is_none(), "after {point} bytes: {asked} was there already");
         }
         assert_eq!(digest(&portolan, &format!("{}/acme/r{number}:1", registry.host())), root.digest.as_str());
