@@ -9,7 +9,7 @@ use bytes::Bytes;
 use futures_util::{StreamExt, future, stream};
 use portolan::Code;
 use portolan::source::ByteStream;
-use portolan::source::registry::Timing;
+use portolan::source::registry::{Hosts, Timing};
 use portolan::source::sink::{Content, Sink};
 
 use super::*;
@@ -169,14 +169,20 @@ async fn where_an_upload_goes_on() {
     assert_says(sink.put_blob(&content.descriptor(), &content).await, &["malformed: ", "no Location", WHERE]);
 }
 
-/// A registry that wants Basic, with the client that has it.
+/// A registry that wants Basic, with the client that has it, and a header of its own, which may be as secret.
 fn with_password(mut script: Vec<Scene>) -> (Hostile, Box<dyn Sink>, tempfile::TempDir) {
     script.insert(0, on("*", "/v2/*").without("authorization").status(401).header("WWW-Authenticate", "Basic realm=x"));
     let registry = Hostile::play(script);
     let folder = tempfile::tempdir().unwrap();
     let auths = format!(r#"{{"auths":{{"{}":{{"username":"ada","password":"hunter2-hunter2"}}}}}}"#, registry.host());
     fs::write(folder.path().join("config.json"), auths).unwrap();
-    let app = repository(client().docker_config(Some(folder.path().to_owned())), &registry.host(), "app");
+    let certs_d = folder.path().join(registry.host());
+    fs::create_dir(&certs_d).unwrap();
+    let hosts = format!("server = \"http://{}\"\n[header]\nx-key = \"s3cret-key\"\n", registry.host());
+    fs::write(certs_d.join("hosts.toml"), hosts).unwrap();
+    let hosts = Hosts::none().hosts_dir(folder.path());
+    let client = client().docker_config(Some(folder.path().to_owned())).hosts(hosts);
+    let app = repository(client, &registry.host(), "app");
     (registry, app.sink().unwrap(), folder)
 }
 
@@ -214,10 +220,11 @@ async fn credentials_of_one_host_never_reach_another() {
         let (registry, sink, _folder) = with_password(script);
         assert_eq!(sink.put_blob(&wanted, &content).await.is_ok(), stored, "{why}");
         assert!(registry.requests().iter().skip(1).any(|request| request.header("authorization").is_some()), "{why}");
+        assert!(registry.requests().iter().all(|request| request.header("x-key").is_some()), "{why}");
         let requests = store.requests();
         assert!(!requests.is_empty(), "{why}");
         for request in requests {
-            for header in ["authorization", "cookie", "referer", "www-authenticate"] {
+            for header in ["authorization", "x-key", "cookie", "referer", "www-authenticate"] {
                 assert_eq!(request.header(header), None, "{why}: {} {}", request.method, request.path);
             }
             assert_ne!(request.path, "/token", "{why}");
@@ -232,7 +239,7 @@ async fn credentials_of_one_host_never_reach_another() {
     ]);
     assert_says(sink.put_blob(&wanted, &content).await, &["unauthorized: ", "answered 401"]);
     let back = registry.requests().into_iter().find(|request| request.path == "/v2/back").unwrap();
-    assert_eq!(back.header("authorization"), None);
+    assert_eq!((back.header("authorization"), back.header("x-key")), (None, None));
 }
 
 #[tokio::test]
