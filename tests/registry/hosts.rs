@@ -5,12 +5,14 @@ use std::fs;
 use std::path::Path;
 
 use portolan::source::registry::Hosts;
+use portolan::source::sink::Document;
 use portolan::{Code, Limits};
 use portolan_tests::authority::Authority;
 use portolan_tests::fixtures;
 use portolan_tests::registry::Registry as Server;
 use tempfile::TempDir;
 
+use super::push::Blob;
 use super::*;
 
 /// A `buildkitd.toml`.
@@ -225,6 +227,28 @@ async fn what_one_host_is_shown_no_other_ever_sees() {
     assert_eq!(shown(&itself), [format!("authorization: {}", basic("itself")), "x-itself: s1".into()]);
     assert_eq!(shown(&elsewhere), [""; 0]);
     assert!(!elsewhere.asked().is_empty());
+}
+
+#[tokio::test]
+async fn what_is_written_goes_to_the_registry_itself() {
+    let (mirror, server) = (nothing(), Server::start());
+    let toml = format!("server = \"http://{}\"\n[host.\"http://{}\"]\n", server.host(), mirror.host());
+    let (_folder, hosts) = certs_d(&[("r.example", &toml)]);
+    let sink = repository(client().hosts(hosts), "r.example", "app").sink().unwrap();
+    let config = Blob::new("{}");
+    sink.put_blob(&config.descriptor(), &config).await.unwrap();
+    let document = Document { descriptor: manifest(MANIFEST), bytes: MANIFEST.into(), name: Some("1".to_owned()) };
+    assert!(sink.put_document(&document).await.unwrap().created);
+    sink.commit().await.unwrap();
+    let itself = repository(client(), server.host(), "app");
+    assert_eq!(resolve_tag(&itself, "1").await.unwrap(), manifest(MANIFEST));
+    assert_eq!(mirror.asked(), [""; 0]);
+
+    let toml = format!("server = \"http://{}\"\ncapabilities = [\"pull\", \"resolve\"]\n", server.host());
+    let (_folder, hosts) = certs_d(&[("r.example", &toml)]);
+    let closed = repository(client().hosts(hosts), "r.example", "app");
+    assert_eq!(resolve_tag(&closed, "1").await.unwrap(), manifest(MANIFEST));
+    assert_says(closed.sink().map(drop), &["unsupported: ", "no host that may be pushed to"]);
 }
 
 #[tokio::test]
