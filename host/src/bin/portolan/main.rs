@@ -22,7 +22,8 @@ fn main() -> ExitCode {
     let words: Vec<std::ffi::OsString> = std::env::args_os().skip(1).collect();
     let screen = progress::Screen::new();
     log(screen.clone());
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    // Blobs that are moved side by side are hashed side by side.
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(workers()).enable_all().build();
     let done = match runtime {
         Ok(runtime) => runtime.block_on(commands::run(&words, &screen)),
         Err(error) => Err(exit::Exit::failure(format!("cannot start: {error}"))),
@@ -32,6 +33,11 @@ fn main() -> ExitCode {
         Ok(status) => ExitCode::from(status),
         Err(exit) => exit.report(),
     }
+}
+
+/// A thread for each blob that moves at a time, as far as there are processors.
+fn workers() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from).min(4)
 }
 
 /// What guests and the library have to say goes to stderr: warnings and errors, or from the level that `PORTOLAN_LOG`

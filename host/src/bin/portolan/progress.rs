@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::io::{self, Write};
 use std::sync::{Mutex, PoisonError};
 
-use indicatif::{HumanBytes, MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::{DecimalBytes, MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use portolan::progress::{Event, Moved, Progress};
 use portolan::text;
 use portolan_oci::{Descriptor, Digest};
@@ -94,7 +94,7 @@ fn line(event: &Event) -> Option<String> {
         Event::Planned { target, blobs, bytes, documents } => Some(format!(
             "copying to {}: {blobs} blobs of {}, {documents} manifests",
             text::line(target),
-            HumanBytes(*bytes)
+            DecimalBytes(*bytes)
         )),
         Event::Present(blob, moved) => Some(format!("{} {:>11}  {}", short(&blob.digest), size(blob), how(*moved))),
         Event::Stored { descriptor, name: Some(name), created } => {
@@ -110,7 +110,7 @@ fn short(digest: &Digest) -> String {
 }
 
 fn size(descriptor: &Descriptor) -> String {
-    HumanBytes(descriptor.size).to_string()
+    DecimalBytes(descriptor.size).to_string()
 }
 
 fn how(moved: Moved) -> &'static str {
@@ -169,7 +169,7 @@ impl Board {
 
 fn style(label: &str) -> ProgressStyle {
     let template =
-        format!("{label} [{{bar:30}}] {{bytes:>11}}/{{total_bytes:<11}} {{bytes_per_sec:>13}} {{eta:>4}} left");
+        format!("{label} [{{bar:30}}] {{decimal_bytes:>11}}/{{decimal_total_bytes:<11}} {{decimal_bytes_per_sec:>13}} {{eta:>4}} left");
     // The template is ours; the default is a bar as well.
     ProgressStyle::with_template(&template).unwrap_or_else(|_| ProgressStyle::default_bar()).progress_chars("=> ")
 }
