@@ -61,7 +61,9 @@ fn everything_is_copied_whatever_order_it_is_named_in() {
 fn what_a_registry_would_refuse_is_refused() {
     let image = image();
     let lie = Descriptor { size: 1, ..image.config.0.clone() };
-    let table: [(&str, Option<&str>, &Descriptor, &[u8], &str); 7] = [
+    /// Target, name, descriptor, content, and what is said of it.
+    type Row<'a> = (&'a str, Option<&'a str>, &'a Descriptor, &'a [u8], &'a str);
+    let table: [Row<'_>; 7] = [
         (REGISTRY, None, &lie, &image.config.1, "are not what its descriptor says"),
         (REGISTRY, None, &image.config.0, b"{}", "are not what its descriptor says"),
         (REGISTRY, Some("1"), &image.manifest.0, &image.manifest.1, "which is not there"),
@@ -86,7 +88,8 @@ fn names_move() {
     let image = image();
     let other = built(media_type::OCI_INDEX, &json!({"schemaVersion": 2, "manifests": []}));
     // Names in the order in which they are given, to the image (a) or the other one (b); then what a store has.
-    let table: [(&[(&str, char)], &[(&str, char)]); 5] = [
+    type Names<'a> = &'a [(&'a str, char)];
+    let table: [(Names<'_>, Names<'_>); 5] = [
         (&[("1", 'a'), ("2", 'a'), ("1", 'b')], &[("2", 'a'), ("1", 'b')]),
         (&[("acme/app:1", 'a'), ("docker.io/acme/app:1", 'b')], &[("docker.io/acme/app:1", 'b')]),
         (&[("acme/app:1", 'a'), ("1", 'b')], &[("docker.io/acme/app:1", 'b')]),
