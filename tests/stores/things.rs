@@ -13,6 +13,11 @@ pub fn chmod(path: &Path, mode: u32) {
     fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
 }
 
+/// Whether a file has these permissions.
+pub fn assert_mode(path: &Path, mode: u32) {
+    assert_eq!(fs::metadata(path).unwrap().permissions().mode() & 0o777, mode, "{}", path.display());
+}
+
 /// A file with a hole of this length.
 pub fn grow(path: &Path, length: u64) {
     fs::File::create(path).unwrap().set_len(length).unwrap();

@@ -3,18 +3,24 @@
 #![allow(dead_code, reason = "each test takes what it needs")]
 
 use std::collections::BTreeSet;
-use std::process::Command;
+use std::hash::{BuildHasher as _, Hasher as _, RandomState};
+use std::io::{Read as _, Write as _};
+use std::path::Path;
+use std::process::{Child, Command};
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures_util::{StreamExt, stream};
+use portolan::source::layout::Layout;
 use portolan::source::sink::{Content, Document, Pushed, Sink};
 use portolan::source::{ByteStream, Source};
 use portolan::{Error, Limits, Result};
 use portolan_oci::names::entry_name;
-use portolan_oci::{Descriptor, Digest, Document as Parsed, Index, Kind};
+use portolan_oci::{Descriptor, Document as Parsed, Index, Kind};
 use portolan_tests::registry::run;
+use tempfile::TempDir;
 
 /// A blob of another store.
 pub struct From {
@@ -133,7 +139,105 @@ pub fn skopeo_copy(from: &str, to: &str) {
     run(Command::new("skopeo").args(["--insecure-policy", "copy", "--all", "--quiet", from, to]), "skopeo");
 }
 
-/// The digests of these bytes.
-pub fn digest(bytes: &[u8]) -> Digest {
-    Digest::sha256(bytes)
+/// A number below this one.
+pub fn random(below: u128) -> u128 {
+    u128::from(RandomState::new().build_hasher().finish()) % below.max(1)
+}
+
+/// A sink whose every step waits for a byte of standard input: how far a program comes is its parent's to say. Where there
+/// is no more input, and no more to come, nothing waits.
+pub struct Stepping(pub Box<dyn Sink>);
+
+fn step() {
+    let _ = std::io::stdin().read(&mut [0]);
+}
+
+#[async_trait]
+impl Sink for Stepping {
+    async fn has(&self, descriptor: &Descriptor) -> Result<bool> {
+        self.0.has(descriptor).await
+    }
+
+    async fn put_blob(&self, descriptor: &Descriptor, content: &dyn Content) -> Result<()> {
+        step();
+        self.0.put_blob(descriptor, content).await
+    }
+
+    async fn put_document(&self, document: &Document) -> Result<Pushed> {
+        step();
+        self.0.put_document(document).await
+    }
+
+    async fn commit(&self) -> Result<()> {
+        step();
+        self.0.commit().await
+    }
+}
+
+/// Two megabytes in twenty steps.
+pub struct Large;
+
+impl Large {
+    pub fn bytes() -> Vec<u8> {
+        (0..1_000_000_u32).flat_map(|number| [number as u8, (number >> 8) as u8]).collect()
+    }
+
+    pub fn descriptor() -> Descriptor {
+        Descriptor::of("application/vnd.oci.image.layer.v1.tar", &Self::bytes())
+    }
+}
+
+#[async_trait]
+impl Content for Large {
+    async fn open(&self) -> Result<ByteStream> {
+        let pieces: Vec<Bytes> = Self::bytes().chunks(100_000).map(Bytes::copy_from_slice).collect();
+        let stepwise = stream::iter(pieces).map(|piece| {
+            step();
+            Ok(piece)
+        });
+        Ok(stepwise.boxed())
+    }
+}
+
+/// What another program does: the large blob, if it is not there, and an image with everything below it under this name.
+pub async fn write_stepwise(target: &dyn Source, name: &str) {
+    let sink = Stepping(target.sink().unwrap());
+    if !sink.has(&Large::descriptor()).await.unwrap() {
+        sink.put_blob(&Large::descriptor(), &Large).await.unwrap();
+    }
+    let layout = portolan_tests::fixtures::layout("buildkit-multi");
+    let source: Arc<dyn Source> = Arc::new(Layout::open(&layout, "oci-layout://fixture").unwrap());
+    let root = entries(&*source).await.remove(0);
+    copy(&source, &sink, &root, Some(name)).await.unwrap();
+    sink.commit().await.unwrap();
+}
+
+/// A folder for what is killed many times: in memory, where there is such a place, since what a killed program has written
+/// is not lost, and waiting for a disk is all that such a test would do.
+pub fn folder() -> TempDir {
+    let memory = Path::new("/dev/shm");
+    if memory.is_dir() { tempfile::tempdir_in(memory).unwrap() } else { tempfile::tempdir().unwrap() }
+}
+
+/// More steps than that takes.
+const STEPS: u128 = 60;
+
+/// Kills a program that writes so: every other turn within or after one of its steps, which it does not leave, and else at
+/// any time of the `whole` that it takes, its commit included. Whether it was killed before it was done.
+pub fn kill(turn: usize, writer: &mut Child, whole: Duration, mut look: impl FnMut()) -> bool {
+    let mut input = writer.stdin.take().unwrap();
+    let end = Instant::now() + Duration::from_nanos(u64::try_from(random(whole.as_nanos())).unwrap());
+    let held = match turn % 2 {
+        // One that has ended already takes no more.
+        0 => input.write_all(&vec![b'.'; usize::try_from(random(STEPS / 2)).unwrap()]).is_ok().then_some(input),
+        _ => None,
+    };
+    while Instant::now() < end {
+        look();
+    }
+    writer.kill().unwrap();
+    drop(held);
+    let early = !writer.wait().unwrap().success();
+    look();
+    early
 }
