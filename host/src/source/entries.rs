@@ -175,6 +175,16 @@ impl<'a> Entries<'a> {
         }
     }
 
+    /// Takes away what has an entry only because of what it speaks of, where a root leads to it.
+    fn forget(&mut self, reached: &BTreeSet<Digest>) {
+        let before = self.list.len();
+        self.list.retain(|Entry { name, descriptor, .. }| {
+            let only_refers = name.is_none() && descriptor.annotations.contains_key(SUBJECT);
+            !only_refers || !reached.contains(&descriptor.digest)
+        });
+        self.changed |= self.list.len() != before;
+    }
+
     /// The new file; `None` where it is the old one.
     fn print(self, limits: &Limits) -> Result<Option<Vec<u8>>> {
         if !self.changed {
@@ -275,12 +285,19 @@ pub(super) fn changed(
     read: impl Fn(&Descriptor) -> Option<Vec<u8>>,
 ) -> Result<Option<Vec<u8>>> {
     let mut entries = Entries::read(store, old, limits)?;
-    let mut referrers = Vec::new();
+    let (mut roots, mut referrers) = (Vec::new(), Vec::new());
     for Change { descriptor, what } in changes {
         match what {
-            What::Name(name) => entries.name(descriptor, name)?,
+            What::Name(name) => {
+                entries.name(descriptor, name)?;
+                roots.push(descriptor);
+            }
             What::Referrer(subject) => referrers.push((descriptor, subject)),
         }
+    }
+    // What is written piece by piece is named last: what had an entry only to be reached is reached without it now.
+    if !roots.is_empty() && entries.descriptors().any(|entry| entry.annotations.contains_key(SUBJECT)) {
+        entries.forget(&reachable(roots.into_iter(), limits, &read));
     }
     if !referrers.is_empty() {
         let reached = reachable(entries.descriptors(), limits, read);
