@@ -11,7 +11,7 @@ use std::{env, fs};
 const TARGET: &str = "wasm32-unknown-unknown";
 
 /// The crates under `guest/` that become components: `portolan-NAME`, into `NAME.wasm`.
-const GUESTS: [&str; 7] = ["resolve", "inspect", "layers", "copy", "tags", "explain", "strategy"];
+const GUESTS: [&str; 8] = ["resolve", "inspect", "layers", "create", "copy", "tags", "explain", "strategy"];
 
 fn main() -> ExitCode {
     match build() {

@@ -168,7 +168,7 @@ fn frontends_describe_themselves() {
     let listed: Value = serde_json::from_str(&portolan.ok("frontends --format json")).unwrap();
     let names: Vec<&str> =
         listed["frontends"].as_array().unwrap().iter().map(|one| one["name"].as_str().unwrap()).collect();
-    assert_eq!(names, ["inspect", "resolve", "layers", "copy", "tags", "explain"]);
+    assert_eq!(names, ["inspect", "resolve", "layers", "create", "copy", "tags", "explain"]);
     for name in names {
         let described: Value = serde_json::from_str(&portolan.ok(&format!("describe {name} --format json"))).unwrap();
         let imports = described["imports"].as_array().unwrap();
@@ -176,6 +176,8 @@ fn frontends_describe_themselves() {
             imports.iter().all(|import| import.as_str().unwrap().starts_with("portolan:oci/")),
             "{name}: {imports:?}"
         );
+        let writes = imports.iter().any(|import| import.as_str().unwrap().starts_with("portolan:oci/pusher@"));
+        assert_eq!(writes, ["create", "copy"].contains(&name), "{name}: {imports:?}");
         assert_eq!(described["digest"].as_str().unwrap().len(), 71);
         assert!(portolan.ok(&format!("describe {name}")).contains("parameters"));
         let help = portolan.ok(&format!("{name} --help"));

@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
 pub mod authority;
+pub mod buildx;
 pub mod cli;
 pub mod fixtures;
 pub mod gate;
@@ -13,3 +14,4 @@ pub mod layout;
 pub mod olareg;
 pub mod registry;
 pub mod token;
+pub mod tools;

@@ -3,10 +3,10 @@
 //!
 //! The server ends with its [`Olareg`]. Where the program is missing the test fails and says so.
 
-use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 
 use crate::registry::{free_port, listens, pull, push};
+use crate::tools;
 
 /// A registry that runs.
 pub struct Olareg {
@@ -21,7 +21,7 @@ impl Olareg {
         for _ in 0..3 {
             let port = free_port();
             let host = format!("127.0.0.1:{port}");
-            let mut command = Command::new(program());
+            let mut command = Command::new(tools::find("olareg").unwrap_or_else(|| "olareg".into()));
             command.args(["serve", "--addr", "127.0.0.1", "--store-type", "mem", "--port", &port.to_string()]);
             command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
             let mut server = command.spawn().unwrap_or_else(|error| {
@@ -59,11 +59,4 @@ impl Drop for Olareg {
         let _ = self.server.kill();
         let _ = self.server.wait();
     }
-}
-
-/// In the folder `tools` beside the compile cache that this test was built in, else on the `PATH`.
-fn program() -> PathBuf {
-    let this = std::env::current_exe().expect("the path of this test");
-    let built = this.ancestors().nth(4).map(|folder| folder.join("tools/bin/olareg"));
-    built.filter(|path| path.is_file()).unwrap_or_else(|| PathBuf::from("olareg"))
 }

@@ -28,6 +28,8 @@ pub enum Bundled {
     Inspect,
     /// Layers, diff-ids, chain-ids and sizes.
     Layers,
+    /// A new index from old ones.
+    Create,
     /// Images from anywhere to anywhere.
     Copy,
     /// The tags of a repository, the names in a store.
@@ -45,6 +47,7 @@ impl Bundled {
             Bundled::Resolve,
             Bundled::Inspect,
             Bundled::Layers,
+            Bundled::Create,
             Bundled::Copy,
             Bundled::Tags,
             Bundled::Explain,
@@ -63,6 +66,7 @@ impl Bundled {
             Bundled::Resolve => "resolve",
             Bundled::Inspect => "inspect",
             Bundled::Layers => "layers",
+            Bundled::Create => "create",
             Bundled::Copy => "copy",
             Bundled::Tags => "tags",
             Bundled::Explain => "explain",
@@ -76,6 +80,7 @@ impl Bundled {
             Bundled::Resolve => include_bytes!(concat!(env!("OUT_DIR"), "/resolve.wasm")),
             Bundled::Inspect => include_bytes!(concat!(env!("OUT_DIR"), "/inspect.wasm")),
             Bundled::Layers => include_bytes!(concat!(env!("OUT_DIR"), "/layers.wasm")),
+            Bundled::Create => include_bytes!(concat!(env!("OUT_DIR"), "/create.wasm")),
             Bundled::Copy => include_bytes!(concat!(env!("OUT_DIR"), "/copy.wasm")),
             Bundled::Tags => include_bytes!(concat!(env!("OUT_DIR"), "/tags.wasm")),
             Bundled::Explain => include_bytes!(concat!(env!("OUT_DIR"), "/explain.wasm")),

@@ -5,7 +5,7 @@ use std::io::Read as _;
 use clap::ArgMatches;
 use clap::parser::ValueSource;
 use portolan::{Grants, Info, Kind, Parameter};
-use portolan_oci::{Location, Mode};
+use portolan_oci::{Digest, Location, Mode, Scheme};
 
 use crate::exit::Exit;
 use crate::stores::Stores;
@@ -32,6 +32,7 @@ pub fn read(info: &Info, matches: &ArgMatches) -> Result<Arguments, Exit> {
         for (place, typed) in given(parameter, matches) {
             let value = match parameter.kind {
                 Kind::Flag | Kind::Text | Kind::Choice(_) => typed,
+                Kind::PullReference if !is_reference(&typed) => typed,
                 Kind::PullReference => {
                     let location = stores.locate(&typed)?;
                     grants = grants.pull_reference(&location);
@@ -45,10 +46,20 @@ pub fn read(info: &Info, matches: &ArgMatches) -> Result<Arguments, Exit> {
                 Kind::File => content(&typed)?,
                 Kind::PullReferenceFile => {
                     let text = content(&typed)?;
-                    if let Ok(location) = Location::parse(text.trim()) {
-                        grants = grants.pull_reference(&location);
+                    let written = text.trim();
+                    // A file may hold anything: only what names a store has to be one.
+                    let location = match Scheme::ALL.iter().any(|it| written.starts_with(&format!("{it}://"))) {
+                        _ if !is_reference(written) => None,
+                        true => Some(stores.locate(written)?),
+                        false => Location::parse(written).ok(),
+                    };
+                    match location {
+                        Some(location) => {
+                            grants = grants.pull_reference(&location);
+                            boundary(location, text)
+                        }
+                        None => text,
                     }
-                    text
                 }
             };
             values.push((place, parameter.name.clone(), value));
@@ -70,9 +81,15 @@ fn given(parameter: &Parameter, matches: &ArgMatches) -> Vec<(usize, String)> {
     }
     let places = matches.indices_of(name).into_iter().flatten();
     match parameter.kind {
-        Kind::Flag => places.take(1).map(|place| (place, "true".to_owned())).collect(),
+        Kind::Flag if parameter.default.is_none() => places.take(1).map(|place| (place, "true".to_owned())).collect(),
         _ => places.zip(matches.get_many::<String>(name).into_iter().flatten().cloned()).collect(),
     }
+}
+
+/// Whether a text where a reference is meant can be one. A digest names content of some repository, a descriptor says more
+/// of it; neither names the repository, so nothing is granted for them.
+fn is_reference(text: &str) -> bool {
+    !text.starts_with('{') && Digest::parse(text).is_err()
 }
 
 /// A registry's reference goes on as it was typed, which a frontend may want to show; a store's in the contract's words.

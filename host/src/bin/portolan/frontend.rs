@@ -83,6 +83,16 @@ fn argument(parameter: &Parameter) -> Arg {
         }
     }
     argument = match &parameter.kind {
+        // What is on by default is of use only if it can be turned off: `--prefer-index=false`, as in Go's programs.
+        Kind::Flag if parameter.default.is_some() => {
+            return argument
+                .num_args(0..=1)
+                .require_equals(true)
+                .default_missing_value("true")
+                .value_name("true|false")
+                .value_parser(PossibleValuesParser::new(["true", "false"]))
+                .hide_possible_values(true);
+        }
         Kind::Flag => return argument.action(ArgAction::SetTrue),
         Kind::Choice(choices) => argument.value_parser(PossibleValuesParser::new(choices)),
         _ => argument,

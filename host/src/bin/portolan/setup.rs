@@ -8,7 +8,7 @@ use portolan::{Bundled, Component, Host};
 use crate::exit::Exit;
 
 /// The bundled frontends that are commands, each with what it is for and an example.
-pub const FRONTENDS: [(&str, &str, &str); 6] = [
+pub const FRONTENDS: [(&str, &str, &str); 7] = [
     ("inspect", "What an image or artifact is", "portolan inspect alpine:3 --platform linux/arm64"),
     (
         "resolve",
@@ -19,6 +19,11 @@ pub const FRONTENDS: [(&str, &str, &str); 6] = [
         "layers",
         "Layers, diff-ids, chain-ids and sizes",
         "portolan layers --last --key chain-id --platform linux/amd64 oci-layout://out:app",
+    ),
+    (
+        "create",
+        "A new index from old ones: merge, append, filter, annotate",
+        "portolan create -t ghcr.io/acme/app:1 ghcr.io/acme/app:1-amd64 ghcr.io/acme/app:1-arm64",
     ),
     (
         "copy",
