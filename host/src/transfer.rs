@@ -47,6 +47,11 @@ pub(crate) async fn copy(
     limits: Arc<Limits>,
     progress: Progress,
 ) -> Result<()> {
+    let sink = target.sink()?;
+    // A frontend may want to know that it may write, before it reads anything.
+    if items.is_empty() {
+        return Ok(());
+    }
     let plan = Plan::of(items, &target.repository())?;
     progress.tell(|| Event::Planned {
         target: target.repository().into(),
@@ -54,7 +59,7 @@ pub(crate) async fn copy(
         bytes: plan.blobs.iter().map(|blob| blob.size).fold(0, u64::saturating_add),
         documents: plan.documents.len(),
     });
-    let transfer = Arc::new(Transfer { source, sink: target.sink()?, limits, progress });
+    let transfer = Arc::new(Transfer { source, sink, limits, progress });
     side_by_side(BLOBS, plan.blobs, |blob| {
         let transfer = Arc::clone(&transfer);
         async move { transfer.blob(blob).await }

@@ -105,8 +105,14 @@ async fn who_may_not_write_does_not() {
         portolan::source::layout::Layout::open(&fixtures::layout("buildkit-multi"), "oci-layout://from").unwrap();
     let layout = std::sync::Arc::new(layout);
     let to = format!("{}/acme/app", target.host());
+    // Not even the source is read.
+    let from = format!("{}/acme/source:1", target.host());
     for grants in [Grants::new(), Grants::new().pull("*").unwrap(), Grants::new().push("other.example/*").unwrap()] {
-        for (source, to) in [("oci-layout://from:1.4", to.as_str()), ("oci-layout://from:1.4", "oci-layout://from:2")] {
+        for (source, to) in [
+            ("oci-layout://from:1.4", to.as_str()),
+            ("oci-layout://from:1.4", "oci-layout://from:2"),
+            (from.as_str(), to.as_str()),
+        ] {
             let run = Run::new(&copy).store("from", layout.clone()).grants(grants.clone());
             let error = host.run(run.argument("src", source).argument("dst", to)).await.unwrap_err();
             assert_eq!(error.status(), 4, "{to}: {error}");

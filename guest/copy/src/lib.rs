@@ -60,6 +60,7 @@ impl Frontend for Copy {
 
     fn solve(ctx: &impl Context, request: Request) -> Result<Response, Failure> {
         let asked = Asked::read(ctx, &request)?;
+        ctx.may_push(&asked.target.repository())?;
         let answer = match asked.all_tags {
             true => tags::copy(ctx, &asked)?,
             false => one(ctx, &asked)?,

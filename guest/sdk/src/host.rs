@@ -126,6 +126,15 @@ pub trait Pusher {
     /// orders: blobs, then manifests, an index after what it names, names last. Everything that an item leads to is an item
     /// too, or there already.
     fn copy(&self, source: &str, target: &str, items: &[Item]) -> Result<(), Error>;
+
+    /// Fails where the run may not write to `repository`. Nobody is asked for that, so that it can be asked before anything
+    /// is read: it is a copy of nothing.
+    ///
+    /// # Errors
+    /// `denied` where the grant is missing; what else the host knows without asking.
+    fn may_push(&self, repository: &str) -> Result<(), Error> {
+        self.copy(repository, repository, &[])
+    }
 }
 
 /// The two questions that people answer differently; whichever strategy was plugged in answers.

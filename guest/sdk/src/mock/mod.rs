@@ -305,6 +305,10 @@ impl<S: Strategy> Pusher for Mock<S> {
     }
 
     fn copy(&self, source: &str, target: &str, items: &[Item]) -> Result<(), Error> {
+        // A mock grants everything.
+        if items.is_empty() {
+            return Ok(());
+        }
         let digests: Vec<&str> = items.iter().map(|item| item.descriptor.digest.as_str()).collect();
         self.note(format!("copy {source} {target} {}", digests.join(" ")));
         let mut contents = Vec::with_capacity(items.len());

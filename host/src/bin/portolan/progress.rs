@@ -8,7 +8,7 @@ use std::sync::{Mutex, PoisonError};
 use indicatif::{DecimalBytes, MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use portolan::progress::{Event, Moved, Progress};
 use portolan::text;
-use portolan_oci::{Descriptor, Digest};
+use portolan_oci::{Descriptor, Digest, Location};
 use tracing_subscriber::fmt::MakeWriter;
 
 use crate::exit::say;
@@ -93,7 +93,7 @@ fn line(event: &Event) -> Option<String> {
     match event {
         Event::Planned { target, blobs, bytes, documents } => Some(format!(
             "copying to {}: {blobs} blobs of {}, {documents} manifests",
-            text::line(target),
+            text::line(&shown(target)),
             DecimalBytes(*bytes)
         )),
         Event::Present(blob, moved) => Some(format!("{} {:>11}  {}", short(&blob.digest), size(blob), how(*moved))),
@@ -103,6 +103,11 @@ fn line(event: &Event) -> Option<String> {
         }
         _ => None,
     }
+}
+
+/// A store by the path that was typed.
+fn shown(repository: &str) -> String {
+    Location::parse(repository).map_or_else(|_| repository.to_owned(), |location| location.shown())
 }
 
 fn short(digest: &Digest) -> String {
@@ -168,8 +173,9 @@ impl Board {
 }
 
 fn style(label: &str) -> ProgressStyle {
-    let template =
-        format!("{label} [{{bar:30}}] {{decimal_bytes:>11}}/{{decimal_total_bytes:<11}} {{decimal_bytes_per_sec:>13}} {{eta:>4}} left");
+    let template = format!(
+        "{label} [{{bar:30}}] {{decimal_bytes:>11}}/{{decimal_total_bytes:<11}} {{decimal_bytes_per_sec:>13}} {{eta:>4}} left"
+    );
     // The template is ours; the default is a bar as well.
     ProgressStyle::with_template(&template).unwrap_or_else(|_| ProgressStyle::default_bar()).progress_chars("=> ")
 }
