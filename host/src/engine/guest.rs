@@ -21,6 +21,17 @@ use crate::text;
 /// A frontend's failure is for a person to read: longer texts are cut.
 const MESSAGE: usize = 64 << 10;
 
+/// What a component exports has other types than the contract says. wasmtime looks at them no sooner than in an instance.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub(super) struct Skewed(String);
+
+impl Skewed {
+    pub(super) fn from(error: wasmtime::Error) -> Self {
+        Skewed(format!("{error:#}"))
+    }
+}
+
 pub(super) struct Guest {
     pub(super) store: Store<Session>,
     pub(super) loaded: Arc<Loaded>,
@@ -131,6 +142,9 @@ impl Guest {
     fn trapped(&self, error: &wasmtime::Error) -> RunError {
         if let Some(crossed) = error.downcast_ref::<Crossed>() {
             return self.crossed(crossed.clone());
+        }
+        if let Some(Skewed(detail)) = error.downcast_ref() {
+            return RunError::Load(self.loaded.skewed(detail.clone()));
         }
         let session = self.store.data();
         match error.downcast_ref::<Trap>() {

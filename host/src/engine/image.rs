@@ -6,7 +6,7 @@ use std::sync::Arc;
 use portolan_oci::{Descriptor, Location};
 
 use super::fault::RunError;
-use super::guest::{Guest, within};
+use super::guest::{Guest, Skewed, within};
 use super::run::Run;
 use super::{Bundled, Component, Frontend, Host};
 use crate::bindings::image_resolver as wire;
@@ -141,7 +141,7 @@ impl Host {
         let wall_clock = guest.wall_clock();
         let image = within(wall_clock, async {
             let instance = guest.loaded.pre.instantiate_async(&mut guest.store).await?;
-            let resolver = resolver.load(&mut guest.store, &instance)?;
+            let resolver = resolver.load(&mut guest.store, &instance).map_err(Skewed::from)?;
             resolver.call_resolve_image(&mut guest.store, &query).await
         })
         .await;

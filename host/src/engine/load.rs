@@ -34,6 +34,7 @@ pub(super) struct Loaded {
     pub(super) label: String,
     key: Key,
     digest: Digest,
+    shape: Shape,
     pub(super) pre: InstancePre<Session>,
     pub(super) frontend: frontend::GuestIndices,
     pub(super) resolver: Option<image_resolver::GuestIndices>,
@@ -84,7 +85,7 @@ impl Loaded {
         label: String,
         digest: Digest,
         code: &Code,
-        shape: &Shape,
+        shape: Shape,
         linker: &Linker<Session>,
     ) -> Result<Self, LoadError> {
         let skewed = |error: wasmtime::Error| shape.skewed(&label, format!("{error:#}"));
@@ -97,10 +98,16 @@ impl Loaded {
             },
             pre,
             info: OnceLock::new(),
+            shape,
             digest,
             key,
             label,
         })
+    }
+
+    /// It was built against another contract, which showed as late as in an instance.
+    pub(super) fn skewed(&self, detail: String) -> LoadError {
+        self.shape.skewed(&self.label, detail)
     }
 }
 

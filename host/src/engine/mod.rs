@@ -245,7 +245,7 @@ impl Host {
         let Inner { linker, strategy, compiled, .. } = &*self.0;
         let code = code(&component.label(), &bytes, &digest, strategy, linker.engine(), compiled)?;
         let shape = Shape::of(&bytes).map_err(|reason| LoadError::Invalid { component: component.label(), reason })?;
-        let loaded = Arc::new(Loaded::new(key.clone(), component.label(), digest, &code, &shape, linker)?);
+        let loaded = Arc::new(Loaded::new(key.clone(), component.label(), digest, &code, shape, linker)?);
         let mut all = self.0.loaded.lock().unwrap_or_else(PoisonError::into_inner);
         // Whoever loads ever new ones keeps those that are still of use to somebody, and the others are loaded anew.
         if all.len() >= LOADED {

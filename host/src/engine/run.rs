@@ -8,7 +8,7 @@ use portolan_oci::{Descriptor, Location};
 use super::Host;
 use super::describe::Info;
 use super::fault::RunError;
-use super::guest::{Guest, within};
+use super::guest::{Guest, Skewed, within};
 use super::load::Frontend;
 use crate::bindings::frontend as wire;
 use crate::limits::Limits;
@@ -171,7 +171,7 @@ impl Host {
         let wall_clock = guest.wall_clock();
         let response = within(wall_clock, async {
             let instance = guest.loaded.pre.instantiate_async(&mut guest.store).await?;
-            let frontend = guest.loaded.frontend.load(&mut guest.store, &instance)?;
+            let frontend = guest.loaded.frontend.load(&mut guest.store, &instance).map_err(Skewed::from)?;
             frontend.call_solve(&mut guest.store, &request).await
         })
         .await;
@@ -195,7 +195,7 @@ impl Frontend {
         let wall_clock = guest.wall_clock();
         let info = within(wall_clock, async {
             let instance = guest.loaded.pre.instantiate_async(&mut guest.store).await?;
-            let frontend = guest.loaded.frontend.load(&mut guest.store, &instance)?;
+            let frontend = guest.loaded.frontend.load(&mut guest.store, &instance).map_err(Skewed::from)?;
             frontend.call_describe(&mut guest.store).await
         })
         .await;
