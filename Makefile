@@ -10,7 +10,7 @@ SHELL := /bin/bash
 export CARGO_TARGET_DIR ?= $(CURDIR)/target
 TOOLS := $(abspath $(CARGO_TARGET_DIR)/../tools)
 
-.PHONY: help toolchain servers demo test bench lint deny advisories
+.PHONY: help toolchain servers authors demo test bench lint deny advisories
 
 help: ## This list.
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
@@ -24,12 +24,15 @@ servers:
 	@tests/install-olareg.sh "$(TOOLS)"
 	@if command -v go >/dev/null; then tests/install-go-tools.sh "$(TOOLS)" docker-buildx crane; fi
 
+authors: toolchain
+	@tests/install-componentize.sh "$(TOOLS)"
+
 demo: toolchain ## Build, and take a multi-platform image of BuildKit's apart. No server, no root.
 	@echo "==> cargo build (the first build compiles wasmtime, some minutes)"
 	@cargo build --locked --package portolan
 	@tests/demo.sh "$(CARGO_TARGET_DIR)/debug/portolan"
 
-test: toolchain servers ## Every test.
+test: toolchain servers authors ## Every test.
 	@echo "==> cargo test (the first build compiles wasmtime, some minutes)"
 	@cargo test --workspace --locked
 

@@ -9,17 +9,11 @@ use std::process::Command;
 /// and cargo lets one build at a time.
 pub fn build(name: &str, scratch: &str) -> PathBuf {
     let target = Path::new(scratch).join("guests");
-    let mut cargo = Command::new(env!("CARGO"));
+    let mut cargo = cargo();
     cargo
         .current_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("guests").join(name))
         .args(["build", "--release", "--locked", "--target", "wasm32-wasip2", "--target-dir"])
         .arg(&target);
-    // What the outer build was told about the host's code is not meant for guests.
-    for (variable, _) in std::env::vars() {
-        if variable.starts_with("CARGO_PROFILE_") || variable.ends_with("RUSTFLAGS") || variable.ends_with("_WRAPPER") {
-            cargo.env_remove(variable);
-        }
-    }
     let output = cargo.output().unwrap_or_else(|error| panic!("cannot start cargo for the guest {name}: {error}"));
     assert!(
         output.status.success(),
@@ -27,4 +21,15 @@ pub fn build(name: &str, scratch: &str) -> PathBuf {
         String::from_utf8_lossy(&output.stderr)
     );
     target.join("wasm32-wasip2/release").join(format!("guest_{}.wasm", name.replace('-', "_")))
+}
+
+/// Cargo for guests: what the outer build was told about the host's code is not meant for them.
+pub(crate) fn cargo() -> Command {
+    let mut cargo = Command::new(env!("CARGO"));
+    for (variable, _) in std::env::vars() {
+        if variable.starts_with("CARGO_PROFILE_") || variable.ends_with("RUSTFLAGS") || variable.ends_with("_WRAPPER") {
+            cargo.env_remove(variable);
+        }
+    }
+    cargo
 }

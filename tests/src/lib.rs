@@ -4,8 +4,10 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
 pub mod authority;
+pub mod authors;
 pub mod buildx;
 pub mod cli;
+pub mod contract;
 pub mod fixtures;
 pub mod gate;
 pub mod guests;
