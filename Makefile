@@ -23,6 +23,7 @@ servers:
 	@tests/install-servers.sh
 	@tests/install-olareg.sh "$(TOOLS)"
 	@if command -v go >/dev/null; then tests/install-go-tools.sh "$(TOOLS)" docker-buildx crane; fi
+	@tests/install-wasmtime.sh "$(TOOLS)"
 
 authors: toolchain
 	@tests/install-componentize.sh "$(TOOLS)"

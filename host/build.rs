@@ -1,7 +1,7 @@
-//! Builds the bundled frontends and the bundled strategy, so that `cargo build` and `cargo install` just work.
+//! Builds the bundled frontends, the bundled strategy and the parts of a bundle, so that `cargo build` and `cargo install` just work.
 //!
 //! Each guest crate becomes a core module (wasm32-unknown-unknown, so that nothing but our contract can be imported) and
-//! then a component, which `src/engine/component.rs` includes. They are built into a target folder of their own: the
+//! then a component, which `src/engine/component.rs` and `bundle.rs` include. They are built into a target folder of their own: the
 //! workspace's is locked by the cargo that runs this script.
 
 use std::path::{Path, PathBuf};
@@ -10,8 +10,10 @@ use std::{env, fs};
 
 const TARGET: &str = "wasm32-unknown-unknown";
 
-/// The crates under `guest/` that become components: `portolan-NAME`, into `NAME.wasm`.
-const GUESTS: [&str; 8] = ["resolve", "inspect", "layers", "create", "copy", "tags", "explain", "strategy"];
+/// The crates under `guest/` that become components: `portolan-NAME`, into `NAME.wasm`. The last two are for bundles: the
+/// host's stand-in and a command line, which alone import something else than our contract, WASI.
+const GUESTS: [&str; 10] =
+    ["resolve", "inspect", "layers", "create", "copy", "tags", "explain", "strategy", "provider", "adapter"];
 
 fn main() -> ExitCode {
     match build() {
@@ -40,7 +42,7 @@ fn build() -> Result<(), String> {
         let component = wit_component::ComponentEncoder::default()
             .module(&module)
             .and_then(|encoder| encoder.validate(true).encode())
-            .map_err(|error| format!("guest/{name} does not make a component: {error:#}"))?;
+            .map_err(|error| format!("portolan-{name} does not make a component: {error:#}"))?;
         let file = out.join(format!("{name}.wasm"));
         fs::write(&file, component).map_err(|error| format!("cannot write {}: {error}", file.display()))?;
     }

@@ -49,7 +49,6 @@ mod private;
 pub mod progress;
 mod session;
 pub mod source;
-pub mod text;
 mod transfer;
 
 pub use engine::{
@@ -58,6 +57,8 @@ pub use engine::{
 };
 pub use error::{Code, Error, Result};
 pub use limits::Limits;
+/// What is safe to show of a text that somebody else wrote.
+pub use portolan_oci::text;
 pub use session::budget::{Crossed, Limit};
 pub use session::grants::{Grants, InvalidPattern};
 pub use session::log::TARGET as GUEST_LOG;

@@ -4,7 +4,8 @@
 
 use std::time::Duration;
 
-const KIB: u64 = 1 << 10;
+use portolan_oci::limits;
+
 const MIB: u64 = 1 << 20;
 
 /// How much of anything one run, one document or one answer may be. Sizes are in bytes.
@@ -51,20 +52,20 @@ pub struct Limits {
 impl Default for Limits {
     fn default() -> Self {
         Limits {
-            document: 4 * MIB,
-            entries: 64 * MIB,
-            attestation: 40 * MIB,
-            control_body: 64 * KIB,
-            index_entries: 100_000,
+            document: limits::DOCUMENT,
+            entries: limits::ENTRIES,
+            attestation: limits::ATTESTATION,
+            control_body: limits::CONTROL_BODY,
+            index_entries: limits::INDEX_ENTRIES,
             nesting: 8,
-            tag_pages: 1_000,
-            referrers: 10_000,
-            redirects: 5,
+            tag_pages: limits::TAG_PAGES,
+            referrers: limits::REFERRERS,
+            redirects: limits::REDIRECTS,
             guest_memory: 256 * MIB,
             guest_cpu: Duration::from_secs(10),
             wall_clock: Some(Duration::from_secs(5 * 60)),
             host_calls: 100_000,
-            run_documents: 256 * MIB,
+            run_documents: limits::RUN_DOCUMENTS,
             call_arguments: 8 * MIB,
             response: 64 * MIB,
             component: 64 * MIB,

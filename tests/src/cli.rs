@@ -122,7 +122,8 @@ impl Drop for Cli {
     }
 }
 
-fn printed(output: Output) -> Printed {
+/// What a program that ended printed.
+pub(crate) fn printed(output: Output) -> Printed {
     Printed {
         status: output.status.code().unwrap_or(-1),
         out: String::from_utf8_lossy(&output.stdout).into_owned(),

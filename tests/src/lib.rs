@@ -17,3 +17,4 @@ pub mod olareg;
 pub mod registry;
 pub mod token;
 pub mod tools;
+pub mod wasmtime;

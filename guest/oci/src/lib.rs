@@ -9,9 +9,12 @@
 
 pub mod attestation;
 pub mod chain;
+pub mod code;
 pub mod digest;
 pub mod document;
 pub mod go;
+pub mod layout;
+pub mod limits;
 pub mod location;
 pub mod media_type;
 pub mod mode;
@@ -19,7 +22,10 @@ pub mod names;
 pub mod platform;
 pub mod reference;
 pub mod stack;
+pub mod text;
+pub mod verify;
 
+pub use code::Code;
 pub use digest::{Algorithm, Digest, Hasher, InvalidDigest};
 pub use document::{Annotations, Config, Descriptor, Document, History, Index, Malformed, Manifest};
 pub use location::{InvalidLocation, Location, Scheme, Store};

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use portolan_oci::code;
 use thiserror::Error as ThisError;
 
 use crate::error::Error;
@@ -69,6 +70,14 @@ pub enum LoadError {
         /// Which.
         component: String,
         /// Those that there are not.
+        imports: Vec<String>,
+    },
+    /// It wants what a host gives and a bundle does not.
+    #[error("{component} imports {}, which nothing in a bundle gives", .imports.join(", "))]
+    NotInBundle {
+        /// Which.
+        component: String,
+        /// Those that it does not.
         imports: Vec<String>,
     },
     /// It was built against another version of the contract.
@@ -189,12 +198,9 @@ impl RunError {
     /// The exit status of a command line.
     pub fn status(&self) -> u8 {
         match self {
-            RunError::Failed { failure, .. } => match failure.cause.as_ref().map(|cause| cause.code.as_str()) {
-                Some("not-found") => 5,
-                Some("denied") => 4,
-                Some("budget") => 3,
-                _ => 1,
-            },
+            RunError::Failed { failure, .. } => {
+                code::exit_status(failure.cause.as_ref().map_or("", |cause| cause.code.as_str()))
+            }
             RunError::Trapped { .. } | RunError::Limit { .. } => 3,
             RunError::Content { error, .. } => error.code().exit_status(),
             RunError::Load(error) => error.status(),

@@ -19,6 +19,7 @@
 //! # }
 //! ```
 
+mod bundle;
 mod compiled;
 mod component;
 mod compose;
@@ -266,6 +267,10 @@ impl Host {
 
     fn limits(&self) -> Arc<Limits> {
         Arc::clone(&self.0.limits)
+    }
+
+    fn strategy(&self) -> &[u8] {
+        &self.0.strategy.bytes
     }
 
     fn registries(&self) -> Option<Arc<dyn Registries>> {

@@ -56,6 +56,12 @@ impl Shape {
         self.exports.iter().any(|name| split(name).0 == interface)
     }
 
+    /// What it imports of a package, of whatever version.
+    pub(super) fn needs(&self, package: &str) -> Vec<String> {
+        let of = |name: &&String| name.strip_prefix(package).is_some_and(|rest| rest.starts_with('/'));
+        self.imports.iter().filter(of).take(LISTED).cloned().collect()
+    }
+
     /// That it is what it is `wanted` for, and asks for nothing that there is not.
     pub(super) fn check(
         &self,

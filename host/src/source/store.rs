@@ -5,14 +5,15 @@
 //! digests alone ([`Place`]), so that nothing else in a folder or an archive can be asked for.
 
 use std::collections::HashMap;
+use std::io;
 use std::sync::{Mutex, PoisonError};
-use std::{fmt, io};
 
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures_util::TryStreamExt;
-use portolan_oci::{Algorithm, Descriptor, Digest, Index, Location, document, media_type, names};
-use serde::Deserialize;
+pub(super) use portolan_oci::layout::Place;
+use portolan_oci::layout::VERSION_FILE;
+use portolan_oci::{Descriptor, Digest, Index, Location, document, layout, media_type, names};
 
 use super::blob::{Blob, Stamp, collect, pieces, work_on};
 use super::sink::Sink;
@@ -23,8 +24,6 @@ use crate::limits::Limits;
 
 /// The `oci-layout` file of what we write.
 pub(super) const VERSION: &str = r#"{"imageLayoutVersion":"1.0.0"}"#;
-/// An `oci-layout` file has about thirty bytes.
-const VERSION_FILE: u64 = 4 << 10;
 /// Names that a message lists.
 const NAMES_SHOWN: usize = 3;
 /// How large an index.json may be to be searched for a message. A guest can ask for what is not there as often as it
@@ -49,35 +48,9 @@ pub(super) trait Files: Send + Sync + 'static {
     fn sink(&self) -> Result<Box<dyn Sink>>;
 }
 
-/// A place in a layout (image-spec, image-layout.md).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Place<'a> {
-    /// The file that makes a folder a layout.
-    Version,
-    /// The entries.
-    Index,
-    /// Content by its digest.
-    Blob(Algorithm, &'a str),
-}
-
-impl<'a> Place<'a> {
-    /// Where the content of a digest is; fails for an algorithm that nobody here can compute.
-    pub(super) fn of(store: &str, digest: &'a Digest) -> Result<Self> {
-        match digest.algorithm() {
-            Some(algorithm) => Ok(Place::Blob(algorithm, digest.hex())),
-            None => Err(verify::unknown_algorithm(verify::content(store, digest))),
-        }
-    }
-}
-
-impl fmt::Display for Place<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Place::Version => f.write_str("oci-layout"),
-            Place::Index => f.write_str("index.json"),
-            Place::Blob(algorithm, hex) => write!(f, "blobs/{}/{hex}", algorithm.as_str()),
-        }
-    }
+/// Where the content of a digest is; fails for an algorithm that nobody here can compute.
+pub(super) fn place_of<'a>(store: &str, digest: &'a Digest) -> Result<Place<'a>> {
+    Place::of(digest).ok_or_else(|| verify::unknown_algorithm(verify::content(store, digest)))
 }
 
 /// Why there is no file in a place.
@@ -124,12 +97,6 @@ impl Missing {
 
 /// Fails unless the `oci-layout` file is there and says version 1. `subject` is what is being opened.
 pub(super) fn check_version(files: &impl Files, operation: &'static str, subject: &str) -> Result<()> {
-    /// What the file says.
-    #[derive(Deserialize)]
-    struct Version {
-        #[serde(rename = "imageLayoutVersion")]
-        version: String,
-    }
     let place = Place::Version;
     let fail = |code, detail: String| Error::new(code, operation, subject, detail);
     let malformed = |detail: String| fail(Code::Malformed, format!("its {place} file {detail}"));
@@ -145,12 +112,7 @@ pub(super) fn check_version(files: &impl Files, operation: &'static str, subject
         return Err(malformed(format!("has {} bytes, where thirty are usual", blob.length())));
     }
     let bytes = blob.read(0, VERSION_FILE).map_err(|failure| fail(Code::Other, failure.to_string()))?;
-    let Version { version } =
-        serde_json::from_slice(&bytes).map_err(|reason| malformed(format!("is not readable: {reason}")))?;
-    if version.split('.').next() == Some("1") {
-        return Ok(());
-    }
-    Err(malformed(format!("says version {version:?}; the one known here is 1.0.0")))
+    layout::check_version(&bytes).map_err(malformed)
 }
 
 #[async_trait]
@@ -244,7 +206,7 @@ async fn find_told(files: &impl Files, descriptor: &Descriptor) -> Result<(Blob,
 
 async fn find_blob(files: &impl Files, digest: &Digest) -> Result<Blob> {
     let subject = verify::content(&shown(files), digest);
-    let place = Place::of(&shown(files), digest)?;
+    let place = place_of(&shown(files), digest)?;
     match files.find(&place) {
         Ok(blob) => Ok(blob),
         Err(Missing::Absent) => {

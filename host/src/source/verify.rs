@@ -7,7 +7,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use portolan_oci::media_type::{self, Kind};
-use portolan_oci::{Descriptor, Digest, Hasher};
+use portolan_oci::verify::Unverified;
+use portolan_oci::{Descriptor, Digest};
 
 use crate::error::{Code, Error, Result};
 use crate::limits::Limits;
@@ -35,21 +36,17 @@ pub(crate) fn admit(repository: &str, descriptor: &Descriptor, limits: &Limits) 
 /// Verified is only what came before a [`finish`](Verifier::finish) that said so.
 pub(crate) struct Verifier {
     subject: String,
-    digest: Digest,
-    size: u64,
-    seen: u64,
-    hasher: Hasher,
+    verifier: portolan_oci::verify::Verifier,
 }
 
 impl Verifier {
     /// Fails for digests of an algorithm that nobody here can compute.
     pub(crate) fn new(repository: &str, descriptor: &Descriptor) -> Result<Self> {
         let subject = content(repository, &descriptor.digest);
-        let Some(algorithm) = descriptor.digest.algorithm() else {
-            return Err(unknown_algorithm(subject));
-        };
-        let (digest, size) = (descriptor.digest.clone(), descriptor.size);
-        Ok(Verifier { subject, digest, size, seen: 0, hasher: Hasher::new(algorithm) })
+        match portolan_oci::verify::Verifier::new(descriptor) {
+            Ok(verifier) => Ok(Verifier { subject, verifier }),
+            Err(unverified) => Err(failed(&subject, &unverified)),
+        }
     }
 
     /// What is verified, for messages.
@@ -59,41 +56,27 @@ impl Verifier {
 
     /// Fails if the content is known to have another length, before any of it is read.
     pub(crate) fn expect(&self, length: u64) -> Result<()> {
-        if length == self.size {
-            return Ok(());
-        }
-        Err(self.mismatch(format!("{length} bytes, where its descriptor says {}", self.size)))
+        self.verifier.expect(length).map_err(|unverified| failed(&self.subject, &unverified))
     }
 
     /// Bytes that have to come yet.
     pub(crate) fn left(&self) -> u64 {
-        self.size - self.seen
+        self.verifier.left()
     }
 
     /// Takes the next bytes; fails as soon as there are too many.
     pub(crate) fn update(&mut self, bytes: &[u8]) -> Result<()> {
-        if bytes.len() as u64 > self.left() {
-            return Err(self.mismatch(format!("more than the {} bytes that its descriptor says", self.size)));
-        }
-        self.seen += bytes.len() as u64;
-        self.hasher.update(bytes);
-        Ok(())
+        self.verifier.update(bytes).map_err(|unverified| failed(&self.subject, &unverified))
     }
 
     /// The verdict, when all bytes have come.
     pub(crate) fn finish(self) -> Result<()> {
-        self.expect(self.seen)?;
-        let actual = self.hasher.finish();
-        if actual == self.digest {
-            return Ok(());
-        }
-        let detail = format!("the bytes have the digest {actual}");
-        Err(Error::new(Code::DigestMismatch, "fetch", self.subject, detail))
+        self.verifier.finish().map_err(|unverified| failed(&self.subject, &unverified))
     }
+}
 
-    fn mismatch(&self, detail: String) -> Error {
-        Error::new(Code::DigestMismatch, "fetch", self.subject.as_str(), detail)
-    }
+fn failed(subject: &str, unverified: &Unverified) -> Error {
+    Error::new(unverified.code(), "fetch", subject, unverified.to_string())
 }
 
 /// Whether a document is of the shape that its media type says, unambiguously (oci-semantics, "Documents").
@@ -117,8 +100,7 @@ pub(crate) fn embedded(descriptor: &Descriptor) -> Option<Bytes> {
 
 /// The error for content whose digest nobody here can compute.
 pub(crate) fn unknown_algorithm(subject: String) -> Error {
-    let detail = "its digest cannot be checked; the algorithms known here are sha256, sha384 and sha512";
-    Error::new(Code::Unsupported, "fetch", subject, detail)
+    failed(&subject, &Unverified::Algorithm)
 }
 
 /// How messages name content.

@@ -12,7 +12,7 @@ use crate::metadata::MetadataFile;
 use crate::progress::Screen;
 use crate::setup::{FRONTENDS, component, frontend_argument, host, named, said};
 use crate::stores::utf8;
-use crate::{about, arguments, frontend, output, registries};
+use crate::{about, arguments, bundle, frontend, output, registries};
 
 const RUN: &str = "Any frontend: a bundled name, or a component's file";
 const RUN_EXAMPLE: &str =
@@ -28,6 +28,7 @@ pub async fn run(words: &[OsString], screen: &Screen) -> Result<u8, Exit> {
         "describe" => about::describe(rest).await,
         // What this machine makes of a registry is not a frontend's business.
         "explain" if rest.first().is_some_and(|word| word == "registry") => registries::explain(rest).await,
+        "bundle" => bundle::bundle(rest).await,
         _ => match FRONTENDS.iter().find(|(name, ..)| *name == first) {
             Some((name, _, example)) => {
                 let bundled = Bundled::named(name).ok_or_else(|| Exit::failure(format!("{name} is not bundled")))?;
@@ -53,6 +54,7 @@ fn top() -> Command {
         ("run", RUN),
         ("frontends", about::FRONTENDS_ABOUT),
         ("describe", about::DESCRIBE_ABOUT),
+        ("bundle", bundle::ABOUT),
     ]);
     Command::new("portolan")
         .version(env!("CARGO_PKG_VERSION"))

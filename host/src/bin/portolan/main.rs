@@ -5,6 +5,7 @@
 
 mod about;
 mod arguments;
+mod bundle;
 mod commands;
 mod exit;
 mod frontend;

@@ -24,7 +24,7 @@ use super::super::entries::{self, Change, Entries};
 use super::super::folder::{Folder, TEMPORARY, Temporary};
 use super::super::lock::{Lock, PATIENCE};
 use super::super::sink::{Content, Document, Pushed, Sink};
-use super::super::store::{Missing, Place, VERSION, shown};
+use super::super::store::{Missing, Place, VERSION, place_of, shown};
 use super::super::write::{WRITE, barred, blocking, failed, pour};
 use super::{Archive, Opened};
 use crate::error::{Code, Error, Result};
@@ -113,7 +113,7 @@ impl ArchiveSink {
 
     /// Whether the blob is in the old archive or in the new one.
     fn holds(&self, descriptor: &Descriptor) -> Result<bool> {
-        let place = Place::of(&self.store(), &descriptor.digest)?;
+        let place = place_of(&self.store(), &descriptor.digest)?;
         let is_whole = |part: &Part| part.state == State::Whole && part.digest == descriptor.digest;
         if self.draft().parts.iter().any(is_whole) {
             return Ok(true);
@@ -131,7 +131,7 @@ impl ArchiveSink {
 
     /// Keeps a part of the new file for a blob, and writes what stands before it.
     fn keep(&self, descriptor: &Descriptor) -> Result<Keeping> {
-        let place = Place::of(&self.store(), &descriptor.digest)?;
+        let place = place_of(&self.store(), &descriptor.digest)?;
         let Place::Blob(algorithm, _) = place else { return Err(barred(&self.store(), Missing::Absent)) };
         let mut draft = self.draft();
         if draft.temporary.is_none() {
@@ -348,7 +348,7 @@ impl Finish {
         }
         let now = Opened::read(file, &self.store, &self.archive.0.limits)?;
         for digest in &self.draft.counted_on {
-            if now.find(&Place::of(&self.store, digest)?).is_err() {
+            if now.find(&place_of(&self.store, digest)?).is_err() {
                 return Err(gone(format!("another program has written it meanwhile, without {digest}")));
             }
         }
@@ -361,7 +361,7 @@ impl Finish {
         let part = self.draft.parts.iter().find(|part| part.digest == descriptor.digest);
         let blob = match (part, &self.draft.temporary) {
             (Some(part), Some(temporary)) => Blob::new(temporary.file().clone(), part.start, part.size),
-            _ => now?.find(&Place::of("", &descriptor.digest).ok()?).ok()?,
+            _ => now?.find(&Place::of(&descriptor.digest)?).ok()?,
         };
         (blob.length() <= most).then(|| blob.read(0, most).ok()).flatten()
     }

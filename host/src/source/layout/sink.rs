@@ -18,7 +18,7 @@ use super::super::entries::{self, Change, Entries};
 use super::super::folder::{Folder, TEMPORARY, Temporary};
 use super::super::lock::{Lock, PATIENCE};
 use super::super::sink::{Content, Document, Pushed, Sink};
-use super::super::store::{Files as _, Missing, Place, shown};
+use super::super::store::{Files as _, Missing, Place, place_of, shown};
 use super::super::write::{WRITE, barred, blocking, failed, pour, sync};
 use super::Layout;
 use crate::error::{Code, Error, Result};
@@ -61,7 +61,7 @@ impl LayoutSink {
 
     /// Whether the blob is there, whole.
     fn holds(&self, descriptor: &Descriptor) -> Result<bool> {
-        match self.layout.find(&Place::of(&self.store(), &descriptor.digest)?) {
+        match self.layout.find(&place_of(&self.store(), &descriptor.digest)?) {
             Ok(blob) => Ok(blob.length() == descriptor.size),
             Err(Missing::Absent) => Ok(false),
             Err(missing) => Err(barred(&self.store(), missing)),
@@ -116,7 +116,7 @@ impl Sink for LayoutSink {
 
     async fn put_blob(&self, descriptor: &Descriptor, content: &dyn Content) -> Result<()> {
         let store = self.store();
-        Place::of(&store, &descriptor.digest)?;
+        place_of(&store, &descriptor.digest)?;
         let temporary = self.temporary()?;
         let fail = |failure: io::Error| failed(&store, descriptor.digest.as_str(), &failure);
         pour(content.open().await?, descriptor, temporary.file(), 0, &fail).await?;
@@ -209,14 +209,14 @@ impl LayoutSink {
 
     /// An index that is in the layout.
     fn read_index(&self, descriptor: &Descriptor, limits: &Limits) -> Option<Vec<u8>> {
-        let blob = self.layout.find(&Place::of("", &descriptor.digest).ok()?).ok()?;
+        let blob = self.layout.find(&Place::of(&descriptor.digest)?).ok()?;
         (blob.length() <= limits.document).then(|| blob.read(0, limits.document).ok()).flatten()
     }
 }
 
 /// Gives a whole file its name.
 fn publish(folder: &Folder, temporary: &Temporary, digest: &Digest, store: &str) -> Result<()> {
-    let Place::Blob(algorithm, hex) = Place::of(store, digest)? else { return Ok(()) };
+    let Place::Blob(algorithm, hex) = place_of(store, digest)? else { return Ok(()) };
     let barred = |missing| barred(store, missing);
     let blobs = folder.make("blobs").map_err(barred)?.make(algorithm.as_str()).map_err(barred)?;
     temporary.rename(&blobs, hex).map_err(|errno| failed(store, digest.as_str(), &errno.into()))

@@ -34,7 +34,7 @@ pub fn json(text: &str) -> Cow<'_, str> {
 }
 
 /// As much of `text` as fits into `bytes`, whole characters only.
-pub(crate) fn at_most(text: &str, bytes: usize) -> &str {
+pub fn at_most(text: &str, bytes: usize) -> &str {
     text.get(..text.floor_char_boundary(bytes)).unwrap_or(text)
 }
 

@@ -1,0 +1,71 @@
+//! `bundle`: a frontend as one file that the plain `wasmtime` runs.
+
+use std::ffi::OsString;
+use std::fs::Permissions;
+use std::io::Write as _;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+
+use clap::{Arg, Command, value_parser};
+
+use crate::exit::{Exit, say};
+use crate::frontend;
+use crate::setup::{component, frontend_argument, host, named, said};
+
+/// `bundle`, in the list of commands.
+pub const ABOUT: &str = "A frontend as one file that runs without Portolan: wasmtime run FILE";
+
+/// Makes the file.
+pub async fn bundle(words: &[OsString]) -> Result<u8, Exit> {
+    let command = Command::new("portolan bundle")
+        .bin_name("portolan bundle")
+        .about(ABOUT)
+        .no_binary_name(true)
+        .arg(frontend_argument())
+        .arg(
+            Arg::new("output")
+                .short('o')
+                .long("output")
+                .value_name("FILE")
+                .required(true)
+                .value_parser(value_parser!(PathBuf))
+                .help("Where it goes"),
+        )
+        .arg(
+            Arg::new("strategy")
+                .long("strategy")
+                .value_name("FILE.wasm")
+                .value_parser(value_parser!(PathBuf))
+                .help("Match names and select platforms by this component"),
+        )
+        .after_help(
+            "The bundle reads OCI layouts, each a folder that the runtime opens under a name.\n\nExample:\n  \
+             portolan bundle inspect -o all.wasm\n  wasmtime run --dir build/out::/out all.wasm inspect oci-layout://out:app",
+        );
+    let matches = match command.try_get_matches_from(words) {
+        Ok(matches) => matches,
+        Err(error) => return said(&error),
+    };
+    let host = host(matches.get_one::<PathBuf>("strategy").map(PathBuf::as_path))?;
+    let component = component(named(&matches))?;
+    // What no command line can be made of here, none can be made of there.
+    let info = host.load(component).await?.describe().await?;
+    frontend::command("portolan bundle", &info, None)?;
+    let bytes = host.bundle(component).await?;
+    let file = matches.get_one::<PathBuf>("output").map_or(Path::new("-"), PathBuf::as_path);
+    write(file, &bytes).map_err(|error| Exit::failure(format!("cannot write {}: {error}", file.display())))?;
+    let (file, kib, name) = (file.display(), bytes.len() >> 10, &info.name);
+    say(&format!("{file}: {kib} KiB, to be run by `wasmtime run --dir DIR::/NAME {file} {name} …`"));
+    Ok(0)
+}
+
+/// Writes a file beside its place and puts it there when it is whole.
+fn write(file: &Path, bytes: &[u8]) -> std::io::Result<()> {
+    let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    // As any file that a program makes: what the umask leaves of it.
+    let mut beside = tempfile::Builder::new().permissions(Permissions::from_mode(0o666)).tempfile_in(folder)?;
+    beside.write_all(bytes)?;
+    beside.as_file().sync_all()?;
+    beside.persist(file).map_err(|error| error.error)?;
+    Ok(())
+}

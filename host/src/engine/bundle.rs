@@ -1,0 +1,45 @@
+//! One file from a frontend: with its strategy, a component in the host's place, and a command line in front, so that any
+//! runtime of WASI 0.2 components runs it.
+//!
+//! The parts are `guest/provider` and `guest/provider/adapter`, as the build script made them. Not here: how they do what
+//! they do, and where the file goes.
+
+use std::borrow::Cow;
+
+use super::compose;
+use super::shape::Shape;
+use super::{Component, Host, LoadError};
+
+/// Makes a command of a frontend.
+static ADAPTER: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/adapter.wasm"));
+/// Reads layouts.
+static PROVIDER: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/provider.wasm"));
+
+impl Host {
+    /// A component that runs anywhere WASI 0.2 does (`wasmtime run --dir DIR::/NAME bundle.wasm FRONTEND oci-layout://NAME`):
+    /// the frontend, this host's strategy, and a stand-in for the host that reads OCI layouts in the folders that the
+    /// runtime opens. It exports `wasi:cli/run`, and what the frontend exports.
+    ///
+    /// # Errors
+    /// As [`load`](Host::load), and for a frontend that imports what nothing in a bundle gives.
+    ///
+    /// # Panics
+    /// Outside of a tokio runtime.
+    pub async fn bundle(&self, component: Component<'_>) -> Result<Vec<u8>, LoadError> {
+        let label = component.label();
+        // Checked as for a run: what is malformed, or was built for another contract, is told in the same words.
+        self.load(component).await?;
+        let bytes = match component {
+            Component::Bundled(bundled) => Cow::Borrowed(bundled.bytes()),
+            Component::File(_) | Component::Bytes(_) => Cow::Owned(component.read(&self.limits())?),
+        };
+        let shape = Shape::of(&bytes).map_err(|reason| LoadError::Invalid { component: label.clone(), reason })?;
+        let imports = shape.needs("wasi:http");
+        if !imports.is_empty() {
+            return Err(LoadError::NotInBundle { component: label, imports });
+        }
+        let parts =
+            compose::Parts { frontend: &bytes, strategy: self.strategy(), provider: PROVIDER, adapter: ADAPTER };
+        compose::bundle(&parts).map_err(|error| shape.skewed(&label, format!("{error:#}")))
+    }
+}

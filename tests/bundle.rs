@@ -1,0 +1,243 @@
+//! A frontend as one file: the same questions through `portolan`, and through the bundle under the plain `wasmtime` 48,
+//! have the same answers, byte for byte, and the same statuses.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
+
+use portolan_tests::cli::{Cli, Printed};
+use portolan_tests::fixtures;
+use portolan_tests::layout::Layout;
+use portolan_tests::wasmtime::Wasmtime;
+use tempfile::TempDir;
+use wasmparser::{Parser, Payload};
+
+fn portolan() -> Cli {
+    Cli::new(env!("CARGO_BIN_EXE_portolan"), fixtures::folder().join("layouts"))
+}
+
+fn wasmtime() -> Wasmtime {
+    Wasmtime::new(env!("CARGO_TARGET_TMPDIR"))
+}
+
+/// The bundle of a frontend, made once.
+fn bundle(frontend: &str) -> PathBuf {
+    static BUNDLES: OnceLock<TempDir> = OnceLock::new();
+    let folder = BUNDLES.get_or_init(|| {
+        let folder = tempfile::tempdir().unwrap();
+        let portolan = portolan();
+        for frontend in ["inspect", "resolve", "layers", "explain"] {
+            portolan.ok(&format!("bundle {frontend} -o {}", path(folder.path(), frontend).display()));
+        }
+        folder
+    });
+    path(folder.path(), frontend)
+}
+
+fn path(folder: &Path, frontend: &str) -> PathBuf {
+    folder.join(frontend).with_extension("wasm")
+}
+
+/// The words of a line under wasmtime; every layout is opened under its name.
+fn bundled(line: &str) -> Printed {
+    let frontend = line.split_whitespace().next().unwrap_or_default();
+    let mut words: Vec<String> = Vec::new();
+    for layout in fixtures::layouts() {
+        let name = layout.file_name().unwrap().to_str().unwrap();
+        words.extend(["--dir".into(), format!("{}::/{name}", layout.display())]);
+    }
+    words.push(bundle(frontend).display().to_string());
+    words.extend(line.split_whitespace().map(str::to_owned));
+    wasmtime().run(words)
+}
+
+#[test]
+fn the_same_questions_have_the_same_answers() {
+    let portolan = portolan();
+    let none = format!("sha256:{}", "0".repeat(64));
+    let table = [
+        (0, "inspect oci-layout://buildkit-multi:1.4".to_owned()),
+        (0, "inspect oci-layout://buildkit-multi:1.4 --format json".into()),
+        (0, "inspect oci-layout://buildkit-multi:1.4 --format=imagetools".into()),
+        (0, "inspect oci-layout://buildkit-multi:1.4 --raw".into()),
+        (0, "inspect --raw --platform linux/arm64 oci-layout://buildkit-multi:1.4".into()),
+        (0, "inspect oci-layout://buildkit-multi/acme/app:1.4 --platform arm64,linux/386".into()),
+        (0, "inspect oci-layout://buildkit-sbom:1 --sbom".into()),
+        (0, "inspect oci-layout://buildkit-sbom:1 --provenance --format imagetools".into()),
+        (0, "inspect oci-layout://buildkit-sbom:1 --referrers --format json".into()),
+        (0, "inspect oci-layout://crane-windows".into()),
+        (0, "inspect oci-layout://crane-nested".into()),
+        (0, "inspect oci-layout://crane-docker-types --compat".into()),
+        (0, "inspect oci-layout://umoci:latest".into()),
+        (0, "resolve oci-layout://buildkit-multi:1.4 -p linux/arm64".into()),
+        (0, "resolve oci-layout://buildkit-multi:1.4 -plinux/arm/v7 --format json".into()),
+        (0, "resolve oci-layout://buildkit-multi:1.4 --platform linux/amd64 --part config".into()),
+        (0, "resolve --digest -- oci-layout://buildkit-single:2".into()),
+        (0, "layers oci-layout://buildkit-multi:1.4 --format json".into()),
+        (0, "layers --last --key chain-id oci-layout://buildkit-multi:1.4".into()),
+        (0, "layers oci-layout://buildkit-single:2 --history".into()),
+        (0, "explain platform linux/arm/v7 --among linux/arm64,linux/arm/v6".into()),
+        (0, "explain reference alpine --format json".into()),
+        (1, "resolve Alpine".into()),
+        (1, "resolve oci-layout://buildkit-multi:1.4 --platform linux/*".into()),
+        (1, "resolve oci-layout://buildkit-multi:1.4@sha256:12".into()),
+        (1, "explain platform a/b/c/d".into()),
+        (2, "resolve".into()),
+        (2, "resolve oci-layout://buildkit-multi:1.4 --nope".into()),
+        (2, "resolve oci-layout://buildkit-multi:1.4 --digest --digest".into()),
+        (2, "layers oci-layout://buildkit-multi:1.4 --key size".into()),
+        (2, "resolve oci-layout://buildkit-multi:1.4 --compat --exact".into()),
+        (5, "resolve oci-layout://nope:1".into()),
+        (5, "resolve oci-layout://buildkit-multi:1.5".into()),
+        (5, "resolve oci-layout://buildkit-multi/acme/ap:1.4".into()),
+        (5, "resolve oci-layout://buildkit-multi:1.4 --platform linux/s390x".into()),
+        (5, format!("resolve oci-layout://buildkit-multi@{none}")),
+    ];
+    for (status, line) in &table {
+        let (ours, theirs) = (portolan.line(line), bundled(line));
+        assert_eq!(ours.status, *status, "portolan {line}\n{}", ours.err);
+        assert_eq!(theirs.status, *status, "wasmtime run … {line}\n{}{}", theirs.out, theirs.err);
+        assert!(theirs.bytes == ours.bytes, "{line}\nportolan:\n{}\nthe bundle:\n{}", ours.out, theirs.out);
+        assert_eq!(ours.err.is_empty(), theirs.err.is_empty(), "{line}\n{}\n{}", ours.err, theirs.err);
+        if matches!(status, 1 | 5) && !line.contains("nope") {
+            // What a frontend says is the same in both; the hint of a host does not cross the boundary.
+            assert_eq!(ours.err.lines().next(), theirs.err.lines().next(), "{line}");
+        }
+    }
+}
+
+#[test]
+fn it_asks_for_nothing_but_what_every_runtime_of_commands_gives() {
+    for frontend in ["inspect", "resolve", "layers", "explain"] {
+        let bytes = fs::read(bundle(frontend)).unwrap();
+        let (mut imports, mut exports, mut depth) = (Vec::new(), Vec::new(), 0);
+        for payload in Parser::new(0).parse_all(&bytes) {
+            match payload.unwrap() {
+                Payload::ModuleSection { .. } | Payload::ComponentSection { .. } => depth += 1,
+                Payload::End(_) => depth -= 1,
+                Payload::ComponentImportSection(section) if depth == 0 => {
+                    imports.extend(section.into_iter().map(|import| import.unwrap().name.name.to_owned()));
+                }
+                Payload::ComponentExportSection(section) if depth == 0 => {
+                    exports.extend(section.into_iter().map(|export| export.unwrap().name.name.to_owned()));
+                }
+                _ => {}
+            }
+        }
+        let given = ["wasi:cli/", "wasi:clocks/", "wasi:filesystem/", "wasi:io/"];
+        // The contract's types have no functions, so nobody has to bring them.
+        imports.retain(|import| {
+            import != "portolan:oci/types@0.1.0" && !given.iter().any(|given| import.starts_with(given))
+        });
+        assert!(imports.is_empty(), "{frontend}: {imports:?}");
+        assert!(exports.iter().any(|export| export.starts_with("wasi:cli/run@0.2.")), "{exports:?}");
+        assert!(exports.iter().any(|export| export == "portolan:oci/frontend@0.1.0"), "{exports:?}");
+    }
+}
+
+#[test]
+fn its_functions_can_be_called() {
+    let layout = fixtures::layout("buildkit-multi");
+    let call = |bundle: &Path, call: &str| {
+        let folder = format!("{}::/out", layout.display());
+        wasmtime().run(["--dir", &folder, "--invoke", call, bundle.to_str().unwrap()])
+    };
+    let solved =
+        call(&bundle("resolve"), r#"solve({arguments: [("ref", "oci-layout://out:1.4"), ("digest", "true")]})"#);
+    assert_eq!(solved.status, 0, "{}", solved.err);
+    assert!(solved.out.starts_with("ok({status: 0, ") && solved.out.contains("sha256:0c295ea8974e"), "{}", solved.out);
+
+    let described = call(&bundle("layers"), "describe()");
+    assert!(described.out.contains(r#"name: "layers""#), "{}{}", described.out, described.err);
+
+    let query =
+        r#"resolve-image({reference: "oci-layout://out:1.4", platform: some("linux/arm64"), parts: {}, options: []})"#;
+    let resolved = call(&bundle("resolve"), query);
+    assert!(resolved.out.contains("sha256:f8f13bc44291"), "{}{}", resolved.out, resolved.err);
+
+    for (reference, code) in [
+        ("oci-layout://in:1", "denied"),
+        ("oci-archive://out", "unsupported"),
+        ("docker.io/library/alpine:3", "unsupported"),
+        ("oci-layout://out:9", "not-found"),
+    ] {
+        let failed = call(&bundle("resolve"), &format!(r#"solve({{arguments: [("ref", "{reference}")]}})"#));
+        assert!(
+            failed.out.starts_with("err(") && failed.out.contains(code),
+            "{reference}: {}{}",
+            failed.out,
+            failed.err
+        );
+    }
+}
+
+#[test]
+fn the_machine_is_what_the_environment_says() {
+    let folder = format!("{}::/out", fixtures::layout("buildkit-multi").display());
+    let bundle = bundle("resolve").display().to_string();
+    let resolve = |more: &[&str]| {
+        let words = ["resolve", "oci-layout://out:1.4", "--platform", "linux", "--digest"];
+        wasmtime().run([&["--dir", &folder][..], more, &[&bundle], &words].concat()).out
+    };
+    let portolan = portolan();
+    for (more, platform) in [
+        (&[][..], "linux/amd64"),
+        (&["--env", "PORTOLAN_PLATFORM=linux/arm64"], "linux/arm64"),
+        (&["--env", "PORTOLAN_PLATFORM="], "linux/amd64"),
+    ] {
+        let line = format!("resolve oci-layout://buildkit-multi:1.4 --platform {platform} --digest");
+        assert_eq!(resolve(more), portolan.ok(&line), "{more:?}");
+    }
+}
+
+#[test]
+fn a_layout_is_read_as_strictly_as_by_the_host() {
+    let sound = Layout::new();
+    let image = sound.image(b"a layer");
+    sound.entries(std::slice::from_ref(&image.manifest));
+    let digest = image.manifest.digest.to_string();
+    /// What is done to a copy of the sound layout.
+    type Broken<'a> = (&'a str, &'a dyn Fn(&Layout));
+    let blob = |layout: &Layout| layout.blob(&image.manifest.digest);
+    let table: [Broken<'_>; 9] = [
+        ("nothing", &|_| ()),
+        ("no oci-layout", &|layout| fs::remove_file(layout.path("oci-layout")).unwrap()),
+        ("version 2", &|layout| layout.write("oci-layout", r#"{"imageLayoutVersion":"2.0.0"}"#)),
+        ("no index.json", &|layout| fs::remove_file(layout.path("index.json")).unwrap()),
+        ("an ambiguous index.json", &|layout| layout.write("index.json", r#"{"manifests":[],"manifests":[]}"#)),
+        ("other bytes", &|layout| {
+            let mut bytes = fs::read(blob(layout)).unwrap();
+            bytes[0] = b' ';
+            fs::write(blob(layout), bytes).unwrap();
+        }),
+        ("fewer bytes", &|layout| fs::write(blob(layout), "{}").unwrap()),
+        ("a link", &|layout| {
+            fs::rename(blob(layout), layout.path("elsewhere")).unwrap();
+            std::os::unix::fs::symlink("../../elsewhere", blob(layout)).unwrap();
+        }),
+        ("no blob", &|layout| fs::remove_file(blob(layout)).unwrap()),
+    ];
+    for (what, broken) in table {
+        let layout = Layout::new();
+        for blob in fs::read_dir(sound.path("blobs/sha256")).unwrap() {
+            let blob = blob.unwrap();
+            fs::copy(blob.path(), layout.path("blobs/sha256").join(blob.file_name())).unwrap();
+        }
+        layout.entries(std::slice::from_ref(&image.manifest));
+        broken(&layout);
+        let folder = layout.folder().display();
+        let portolan = Cli::new(env!("CARGO_BIN_EXE_portolan"), layout.folder());
+        for reference in ["oci-layout://out".to_owned(), format!("oci-layout://out@{digest}")] {
+            let ours = portolan.line(&format!("inspect {reference} --format json --store out={folder}"));
+            let bundle = bundle("inspect").display().to_string();
+            let opened = format!("{folder}::/out");
+            let theirs = wasmtime().run(["--dir", &opened, &bundle, "inspect", &reference, "--format", "json"]);
+            assert_eq!(theirs.status, ours.status, "{what}: {reference}\n{}\n{}", ours.err, theirs.err);
+            assert_eq!(theirs.out, ours.out, "{what}: {reference}");
+            assert_eq!(ours.status == 0, what == "nothing", "{what}: {}", ours.err);
+            assert!(!theirs.err.contains("wasm trap"), "{what}: {}", theirs.err);
+        }
+    }
+}
