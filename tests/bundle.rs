@@ -67,9 +67,9 @@ fn the_same_questions_have_the_same_answers() {
         (0, "inspect oci-layout://buildkit-sbom:1 --sbom".into()),
         (0, "inspect oci-layout://buildkit-sbom:1 --provenance --format imagetools".into()),
         (0, "inspect oci-layout://buildkit-sbom:1 --referrers --format json".into()),
-        (0, "inspect oci-layout://crane-windows".into()),
-        (0, "inspect oci-layout://crane-nested".into()),
-        (0, "inspect oci-layout://crane-docker-types --compat".into()),
+        (0, "inspect oci-layout://crane-windows/localhost:5000/s/win:all".into()),
+        (0, "inspect oci-layout://crane-nested/localhost:5000/s/nested:1".into()),
+        (0, "inspect oci-layout://crane-docker-types/localhost:5000/s/app:2 --compat".into()),
         (0, "inspect oci-layout://umoci:latest".into()),
         (0, "resolve oci-layout://buildkit-multi:1.4 -p linux/arm64".into()),
         (0, "resolve oci-layout://buildkit-multi:1.4 -plinux/arm/v7 --format json".into()),
@@ -229,6 +229,7 @@ fn a_layout_is_read_as_strictly_as_by_the_host() {
         broken(&layout);
         let folder = layout.folder().display();
         let portolan = Cli::new(env!("CARGO_BIN_EXE_portolan"), layout.folder());
+        let mut statuses = Vec::new();
         for reference in ["oci-layout://out".to_owned(), format!("oci-layout://out@{digest}")] {
             let ours = portolan.line(&format!("inspect {reference} --format json --store out={folder}"));
             let bundle = bundle("inspect").display().to_string();
@@ -236,8 +237,10 @@ fn a_layout_is_read_as_strictly_as_by_the_host() {
             let theirs = wasmtime().run(["--dir", &opened, &bundle, "inspect", &reference, "--format", "json"]);
             assert_eq!(theirs.status, ours.status, "{what}: {reference}\n{}\n{}", ours.err, theirs.err);
             assert_eq!(theirs.out, ours.out, "{what}: {reference}");
-            assert_eq!(ours.status == 0, what == "nothing", "{what}: {}", ours.err);
             assert!(!theirs.err.contains("wasm trap"), "{what}: {}", theirs.err);
+            statuses.push(ours.status);
         }
+        // By its digest an image is found whatever index.json says.
+        assert_eq!(statuses.iter().all(|status| *status == 0), what == "nothing", "{what}: {statuses:?}");
     }
 }

@@ -116,7 +116,7 @@ fn resolved(location: &Location, descriptor: &Descriptor) -> resolver::Resolved 
 }
 
 fn no_registries(subject: &str, operation: &str) -> Error {
-    let detail = "this bundle reads layouts only; `portolan bundle --http` makes one that asks registries";
+    let detail = "a bundle reads layouts in folders, and asks no registries";
     Error::new(Code::Unsupported, operation, subject, detail)
 }
 
