@@ -44,14 +44,15 @@ fn carry(ctx: &impl Context, repository: &str, sources: &[Source], made: &Made) 
         if source == repository || !carried.insert(source) {
             continue;
         }
-        let roots = roots(repository, source, sources, made);
-        if roots.is_empty() {
+        let (kept, replaced) = roots(repository, source, sources, made);
+        if kept.is_empty() && replaced.is_empty() {
             continue;
         }
-        let content = traverse::everything(ctx, source, &roots)?;
-        let mut moving = Moving { ctx, source, made, items: Vec::new(), seen: BTreeSet::new() };
-        moving.take(&content);
-        moving.referrers(&content, sources)?;
+        let mut moving = Moving { ctx, source, made, items: Vec::new(), seen: BTreeSet::new(), subjects: Vec::new() };
+        moving.take(&traverse::everything(ctx, source, &kept)?, &[]);
+        // Of a manifest that was made anew all but itself; an index that is kept may name it as it was, and then it is there.
+        moving.take(&traverse::everything(ctx, source, &replaced)?, &replaced);
+        moving.referrers(sources)?;
         ctx.copy(source, repository, &moving.items)?;
     }
     for anew in made.rewritten.iter().filter(|anew| anew.new.digest != made.root.digest) {
@@ -60,17 +61,22 @@ fn carry(ctx: &impl Context, repository: &str, sources: &[Source], made: &Made) 
     Ok(())
 }
 
-/// What of the document's entries this source brings: what is not in the repository anyway, and no source before has.
-fn roots(repository: &str, source: &str, sources: &[Source], made: &Made) -> Vec<Descriptor> {
+/// What of the document's entries this source brings: what is not in the repository anyway, and no source before has. Those
+/// that are kept, and those that others take the place of.
+fn roots(repository: &str, source: &str, sources: &[Source], made: &Made) -> (Vec<Descriptor>, Vec<Descriptor>) {
     let brings = |from: &[usize]| {
         let mut of = from.iter().filter_map(|&from| sources.get(from)).map(|it| it.root.repository.as_str());
         of.clone().all(|it| it != repository) && of.next() == Some(source)
     };
-    let root = |entry: &Entry| match made.rewritten.iter().find(|anew| anew.new.digest == entry.descriptor.digest) {
-        Some(anew) => brings(&[anew.from]).then(|| anew.old.clone()),
-        None => brings(&entry.from).then(|| entry.descriptor.clone()),
-    };
-    made.entries.iter().filter_map(root).collect()
+    let (mut kept, mut replaced) = (Vec::new(), Vec::new());
+    for Entry { descriptor, from } in &made.entries {
+        match made.rewritten.iter().find(|anew| anew.new.digest == descriptor.digest) {
+            Some(anew) if brings(&[anew.from]) => replaced.push(anew.old.clone()),
+            None if brings(from) => kept.push(descriptor.clone()),
+            _ => {}
+        }
+    }
+    (kept, replaced)
 }
 
 /// What one copy moves.
@@ -80,29 +86,29 @@ struct Moving<'a, C> {
     made: &'a Made,
     items: Vec<Item>,
     seen: BTreeSet<Digest>,
+    /// What may be referred to.
+    subjects: Vec<Digest>,
 }
 
 impl<C: Context> Moving<'_, C> {
-    fn is_rewritten(&self, digest: &Digest) -> bool {
-        self.made.rewritten.iter().any(|anew| anew.old.digest == *digest)
-    }
-
-    /// All of it but for manifests that others take the place of.
-    fn take(&mut self, content: &Content) {
+    /// All of it but for these.
+    fn take(&mut self, content: &Content, except: &[Descriptor]) {
         for layer in &content.elsewhere {
             let message = format!("the layer {} stays where it is: {}", layer.digest, layer.urls.join(" "));
             self.ctx.log(Level::Warn, &message);
         }
+        self.subjects.extend(content.documents.iter().map(|document| document.digest.clone()));
         for descriptor in content.in_order() {
-            if !self.is_rewritten(&descriptor.digest) && self.seen.insert(descriptor.digest.clone()) {
+            let excepted = except.iter().any(|it| it.digest == descriptor.digest);
+            if !excepted && self.seen.insert(descriptor.digest.clone()) {
                 self.items.push(Item::new(descriptor));
             }
         }
     }
 
     /// What refers to the content, and to that again. What is kept to the byte may be referred to as a whole.
-    fn referrers(&mut self, content: &Content, sources: &[Source]) -> Result<(), Failure> {
-        let mut subjects: Vec<Digest> = content.documents.iter().map(|it| it.digest.clone()).collect();
+    fn referrers(&mut self, sources: &[Source]) -> Result<(), Failure> {
+        let mut subjects = std::mem::take(&mut self.subjects);
         let kept = self.made.kept.and_then(|kept| sources.get(kept));
         if kept.is_some_and(|kept| kept.root.repository == self.source) && !subjects.contains(&self.made.root.digest) {
             subjects.push(self.made.root.digest.clone());
@@ -114,7 +120,8 @@ impl<C: Context> Moving<'_, C> {
             if !kind.is_some_and(|kind| CARRIED.contains(&kind)) || !known.contains(&referrer.subject) {
                 continue;
             }
-            if self.is_rewritten(&referrer.subject) {
+            let replaced = self.made.rewritten.iter().any(|anew| anew.old.digest == referrer.subject);
+            if replaced && !self.seen.contains(&referrer.subject) {
                 let message = format!(
                     "{} stays behind: it speaks of {}, which is another manifest now",
                     referrer.descriptor.digest, referrer.subject
@@ -126,8 +133,7 @@ impl<C: Context> Moving<'_, C> {
             carried.push(referrer.descriptor);
         }
         if !carried.is_empty() {
-            let content = traverse::everything(self.ctx, self.source, &carried)?;
-            self.take(&content);
+            self.take(&traverse::everything(self.ctx, self.source, &carried)?, &[]);
         }
         Ok(())
     }

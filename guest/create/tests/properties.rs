@@ -33,6 +33,9 @@ fn source() -> impl Strategy<Value = Built> {
     let several = (many, 0..3u8).prop_map(|(images, kind)| {
         let mut below: Vec<Built> = Vec::new();
         for (image, stated) in images {
+            if below.iter().any(|known| known.digest() == image.digest()) {
+                continue;
+            }
             if stated && kind != 1 {
                 below.push(beside(&image));
             }
@@ -152,7 +155,7 @@ fn only(object: &Value, keys: &[&str]) -> Result<(), String> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 256, ..ProptestConfig::default() })]
 
     #[test]
     fn nothing_is_lost_and_the_order_stands(sources in prop::collection::vec(source(), 2..5)) {
@@ -185,7 +188,13 @@ proptest! {
             create(&mock, &line).unwrap();
             now()
         };
-        prop_assert_eq!(again(&["r.example/new:1"]), made, "made of itself");
+        // A nested index may have brought a statement along that refers to an entry: beside it once, it stays.
+        let settled = again(&["r.example/new:1"]);
+        let listed = |digest: &Digest| -> Vec<String> {
+            images(&serde_json::from_slice(&mock.content("r.example/new", digest).unwrap()).unwrap())
+        };
+        prop_assert_eq!(listed(&settled), listed(&made));
+        prop_assert_eq!(again(&["r.example/new:1"]), settled, "made of itself");
         // An index alone is kept to the byte, and printed anew with another: so it may change once, and then no more.
         let more: Vec<&str> = ["--append"].into_iter().chain(words(&lines)).collect();
         let appended = again(&more);

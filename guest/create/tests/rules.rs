@@ -344,6 +344,15 @@ fn manifests_are_annotated_and_what_speaks_of_them_follows() {
 }
 
 #[test]
+fn a_manifest_is_there_as_it_was_where_an_index_that_is_kept_names_it() {
+    let amd = image("linux/amd64", "");
+    let nested = index(vec![amd.clone()]);
+    let mock = hold(mock(), A, Some("1"), &index(vec![amd.clone(), nested.clone()]));
+    create(&mock, &["--annotation=k=v", "--tag=r.example/new:1", &format!("{A}:1")]).unwrap();
+    assert!(mock.content(NEW, nested.digest()).is_some() && mock.content(NEW, amd.digest()).is_some());
+}
+
+#[test]
 fn everything_arrives_and_names_come_last() {
     let (amd, arm) = (image("linux/amd64", ""), image("linux/arm64", ""));
     let nested = index(vec![image("linux/s390x", "")]);
