@@ -118,5 +118,9 @@ async fn who_may_not_write_does_not() {
             assert_eq!(error.status(), 4, "{to}: {error}");
         }
     }
+    let create = host.load(Component::Bundled(Bundled::Create)).await.unwrap();
+    let run = Run::new(&create).grants(Grants::new().pull("*").unwrap());
+    let error = host.run(run.argument("source", &from).argument("tag", &to)).await.unwrap_err();
+    assert_eq!(error.status(), 4, "{error}");
     assert!(target.requests().is_empty(), "{:?}", target.asked());
 }

@@ -59,6 +59,9 @@ impl Frontend for Create {
 
     fn solve(ctx: &impl Context, request: Request) -> Result<Response, Failure> {
         let asked = Asked::read(ctx, &request)?;
+        for target in asked.targets.iter().filter(|_| !asked.dry_run) {
+            ctx.may_push(&target.repository)?;
+        }
         let sources = Source::find_all(ctx, &asked)?;
         let made = document::make(ctx, &asked, &sources)?;
         for target in &asked.targets {
