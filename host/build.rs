@@ -36,25 +36,32 @@ fn build() -> Result<(), String> {
     println!("cargo::rerun-if-changed=build.rs");
 
     target_is_installed()?;
-    let modules = compile(&workspace, &out.join("guests"))?;
+    let target_dir = out.join("guests");
+    let modules = compile(&workspace, &target_dir, &GUESTS, &[])?;
     for name in GUESTS {
-        let module = read(&modules.join(format!("portolan_{name}.wasm")))?;
-        let component = wit_component::ComponentEncoder::default()
-            .module(&module)
-            .and_then(|encoder| encoder.validate(true).encode())
-            .map_err(|error| format!("portolan-{name} does not make a component: {error:#}"))?;
-        let file = out.join(format!("{name}.wasm"));
-        fs::write(&file, component).map_err(|error| format!("cannot write {}: {error}", file.display()))?;
+        component(&modules, name, &out.join(format!("{name}.wasm")))?;
     }
-    Ok(())
+    // The same crate once more, so it takes the place of the other module.
+    let modules = compile(&workspace, &target_dir, &["provider"], &["--features", "http"])?;
+    component(&modules, "provider", &out.join("provider-http.wasm"))
+}
+
+/// Makes a component of a core module.
+fn component(modules: &Path, name: &str, file: &Path) -> Result<(), String> {
+    let module = read(&modules.join(format!("portolan_{name}.wasm")))?;
+    let component = wit_component::ComponentEncoder::default()
+        .module(&module)
+        .and_then(|encoder| encoder.validate(true).encode())
+        .map_err(|error| format!("portolan-{name} does not make a component: {error:#}"))?;
+    fs::write(file, component).map_err(|error| format!("cannot write {}: {error}", file.display()))
 }
 
 /// The folder of the guests' core modules.
-fn compile(workspace: &Path, target_dir: &Path) -> Result<PathBuf, String> {
+fn compile(workspace: &Path, target_dir: &Path, guests: &[&str], more: &[&str]) -> Result<PathBuf, String> {
     let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     cargo.current_dir(workspace).args(["build", "--release", "--lib", "--locked", "--target", TARGET]);
-    cargo.arg("--target-dir").arg(target_dir);
-    for name in GUESTS {
+    cargo.arg("--target-dir").arg(target_dir).args(more);
+    for name in guests {
         cargo.arg("--package").arg(format!("portolan-{name}"));
     }
     // What the outer build was told about the host's code (flags, wrappers such as clippy's, profiles) is not meant for

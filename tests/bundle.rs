@@ -5,11 +5,14 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::sync::OnceLock;
 
 use portolan_tests::cli::{Cli, Printed};
 use portolan_tests::fixtures;
 use portolan_tests::layout::Layout;
+use portolan_tests::registry::{Registry, User, run};
+use portolan_tests::token::Tokens;
 use portolan_tests::wasmtime::Wasmtime;
 use tempfile::TempDir;
 use wasmparser::{Parser, Payload};
@@ -243,4 +246,47 @@ fn a_layout_is_read_as_strictly_as_by_the_host() {
         // By its digest an image is found whatever index.json says.
         assert_eq!(statuses.iter().all(|status| *status == 0), what == "nothing", "{what}: {statuses:?}");
     }
+}
+
+#[test]
+fn registries_are_asked_where_a_bundle_was_made_for_it() {
+    const WRITER: User = User { name: "writer", password: "a-password" };
+    let (tokens, folder) = (Tokens::start(WRITER), tempfile::tempdir().unwrap());
+    // One that anybody is let into at once, and one whose tokens anybody gets.
+    let registries = [Registry::start(), Registry::with_tokens(&tokens)];
+    for registry in &registries {
+        let source = format!("oci:{}:1.4", fixtures::layout("buildkit-multi").display());
+        let target = format!("docker://{}/acme/app:1.4", registry.host());
+        let mut skopeo = Command::new("skopeo");
+        skopeo.args(["--insecure-policy", "copy", "--all", "--preserve-digests", "--dest-tls-verify=false"]);
+        skopeo.arg(format!("--dest-creds={}:{}", WRITER.name, WRITER.password));
+        run(skopeo.arg(source).arg(target), "skopeo");
+    }
+    let portolan = portolan();
+    for frontend in ["inspect", "resolve", "layers", "tags"] {
+        portolan.ok(&format!("bundle {frontend} --http -o {}", path(folder.path(), frontend).display()));
+    }
+    for registry in &registries {
+        let app = format!("{}/acme/app", registry.host());
+        let none = format!("sha256:{}", "0".repeat(64));
+        for (status, line) in [
+            (0, format!("inspect {app}:1.4")),
+            (0, format!("inspect {app}:1.4 --referrers --format json")),
+            (0, format!("resolve {app}:1.4 --platform linux/arm64 --format json")),
+            (0, format!("resolve {app}:1.4 --platform linux/amd64 --part config")),
+            (0, format!("layers --last --key chain-id {app}:1.4 --platform linux/amd64")),
+            (0, format!("tags {app}")),
+            (5, format!("resolve {app}:1.5")),
+            (5, format!("resolve {app}@{none}")),
+            (5, format!("resolve {app}:1.4 --platform linux/s390x")),
+        ] {
+            let frontend = line.split_whitespace().next().unwrap_or_default();
+            let bundle = path(folder.path(), frontend).display().to_string();
+            let words = ["-S", "http", &bundle].into_iter().chain(line.split_whitespace());
+            let (ours, theirs) = (portolan.line(&line), wasmtime().run(words));
+            assert_eq!((ours.status, theirs.status), (status, status), "{line}\n{}\n{}", ours.err, theirs.err);
+            assert!(theirs.bytes == ours.bytes, "{line}\nportolan:\n{}\nthe bundle:\n{}", ours.out, theirs.out);
+        }
+    }
+    assert!(tokens.asked().iter().any(|asked| !asked.by_user), "nobody asked for a token anonymously");
 }

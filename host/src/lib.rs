@@ -52,8 +52,8 @@ pub mod source;
 mod transfer;
 
 pub use engine::{
-    Answer, Body, Bundled, Cause, Component, Content, Failure, Frontend, Host, HostBuilder, Image, ImageQuery, Info,
-    Kind, LoadError, Parameter, Run, RunError, Stats,
+    Answer, Body, BundleReads, Bundled, Cause, Component, Content, Failure, Frontend, Host, HostBuilder, Image,
+    ImageQuery, Info, Kind, LoadError, Parameter, Run, RunError, Stats,
 };
 pub use error::{Code, Error, Result};
 pub use limits::Limits;

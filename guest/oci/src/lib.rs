@@ -21,6 +21,7 @@ pub mod mode;
 pub mod names;
 pub mod platform;
 pub mod reference;
+pub mod registry;
 pub mod stack;
 pub mod text;
 pub mod verify;

@@ -2,15 +2,17 @@
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 
-use portolan_oci::{Code, Descriptor, Location, limits};
+use portolan_oci::{Code, Descriptor, Location, Store, limits, media_type};
 use wasip2::cli::environment::get_environment;
 
 use crate::bindings::exports::portolan::oci::{blobs, discovery, fetcher, host, pusher, resolver};
 use crate::bindings::portolan::oci::types;
 use crate::error::{Error, Result};
-use crate::layout::Layout;
+use crate::layout::{self, Layout};
 use crate::memory::Memory;
+use crate::registry::Registries;
 use crate::{log, question};
 
 /// The machine that results are for, where nothing else is said: what most images are for.
@@ -24,6 +26,7 @@ pub struct Provider;
 #[derive(Default)]
 struct Session {
     layouts: BTreeMap<String, Layout>,
+    registries: Registries,
     memory: Memory,
 }
 
@@ -41,30 +44,26 @@ fn session<T>(work: impl FnOnce(&mut Session) -> Result<T>) -> Result<T, types::
 
 impl Session {
     /// The layout of a store.
-    fn layout(&mut self, location: &Location, operation: &str) -> Result<&mut Layout> {
-        let repository = location.repository();
-        let store = match location {
-            Location::Store(store) => store,
-            Location::Registry(_) => return Err(no_registries(&repository, operation)),
-        };
-        match self.layouts.entry(repository) {
-            std::collections::btree_map::Entry::Occupied(known) => Ok(known.into_mut()),
-            std::collections::btree_map::Entry::Vacant(place) => Ok(place.insert(Layout::open(store, operation)?)),
+    fn layout(&mut self, store: &Store, operation: &str) -> Result<&mut Layout> {
+        match self.layouts.entry(store.repository()) {
+            Entry::Occupied(known) => Ok(known.into_mut()),
+            Entry::Vacant(place) => Ok(place.insert(Layout::open(store, operation)?)),
         }
     }
 
     fn resolve(&mut self, reference: &str) -> Result<resolver::Resolved> {
         let location = question::location(reference, "resolve")?;
-        if let Location::Store(store) = &location {
-            let digest = store.digest.as_ref().filter(|_| store.rest.is_empty());
-            let Some(digest) = digest else {
-                let detail = "a store resolves digests only; fetch its `entries` and match the name";
-                return Err(Error::new(Code::Unsupported, "resolve", &location.shown(), detail));
-            };
-            let found = self.layout(&location, "resolve")?.resolve(digest)?;
-            return Ok(resolved(&location, &found));
-        }
-        Err(no_registries(&location.shown(), "resolve"))
+        let found = match &location {
+            Location::Registry(reference) => self.registries.resolve(reference)?,
+            Location::Store(store) => {
+                let Some(digest) = store.digest.as_ref().filter(|_| store.rest.is_empty()) else {
+                    let detail = "a store resolves digests only; fetch its `entries` and match the name";
+                    return Err(Error::new(Code::Unsupported, "resolve", &location.shown(), detail));
+                };
+                self.layout(store, "resolve")?.resolve(digest)?
+            }
+        };
+        Ok(resolved(&location, &found))
     }
 
     fn entries(&mut self, repository: &str) -> Result<resolver::Resolved> {
@@ -74,7 +73,11 @@ impl Session {
         if let Some(known) = self.memory.entries(&repository) {
             return Ok(resolved(&location, &known));
         }
-        let (descriptor, bytes) = self.layout(&location, operation)?.entries()?;
+        let Location::Store(store) = &location else {
+            let detail = "a registry has no list of its roots; ask for a tag or a digest";
+            return Err(Error::new(Code::Unsupported, operation, &repository, detail));
+        };
+        let (descriptor, bytes) = self.layout(store, operation)?.entries()?;
         self.memory.keep_entries(&repository, &descriptor, &bytes)?;
         Ok(resolved(&location, &descriptor))
     }
@@ -87,7 +90,15 @@ impl Session {
         if let Some(known) = self.memory.document(&repository, &descriptor) {
             return Ok(known);
         }
-        let bytes = self.layout(&location, operation)?.fetch(&descriptor)?;
+        let bytes = match &location {
+            Location::Registry(reference) => {
+                layout::admit(&repository, &descriptor)?;
+                let bytes = self.registries.fetch(reference, &descriptor)?;
+                layout::check(&repository, &descriptor, &bytes)?;
+                bytes
+            }
+            Location::Store(store) => self.layout(store, operation)?.fetch(&descriptor)?,
+        };
         self.memory.keep(&repository, &descriptor, &bytes)?;
         Ok(bytes)
     }
@@ -101,7 +112,10 @@ impl Session {
             let detail = format!("one read is of at most {} MiB", limits::ATTESTATION >> 20);
             return Err(Error::new(Code::TooLarge, operation, &repository, &detail));
         }
-        self.layout(&location, operation)?.read(&descriptor, offset, length.into())
+        match &location {
+            Location::Registry(reference) => self.registries.read(reference, &descriptor, offset, length.into()),
+            Location::Store(store) => self.layout(store, operation)?.read(&descriptor, offset, length.into()),
+        }
     }
 }
 
@@ -113,11 +127,6 @@ fn resolved(location: &Location, descriptor: &Descriptor) -> resolver::Resolved 
     let Descriptor { media_type, digest, size, .. } = descriptor;
     let descriptor = types::Descriptor { media_type: media_type.clone(), digest: digest.to_string(), size: *size };
     resolver::Resolved { repository: location.repository(), descriptor }
-}
-
-fn no_registries(subject: &str, operation: &str) -> Error {
-    let detail = "a bundle reads layouts in folders, and asks no registries";
-    Error::new(Code::Unsupported, operation, subject, detail)
 }
 
 fn reads_only(repository: &str) -> types::Error {
@@ -162,7 +171,7 @@ impl fetcher::Guest for Provider {
         session(|session| session.fetch(&repository, descriptor))
     }
 
-    /// A hint, and a file is read in no time when it is asked for.
+    /// A hint, which a component that does one thing at a time has no use for.
     fn prefetch(_: String, _: Vec<fetcher::Descriptor>) {}
 }
 
@@ -178,23 +187,43 @@ impl blobs::Guest for Provider {
 }
 
 impl discovery::Guest for Provider {
-    fn tags(repository: String, _: Option<String>) -> Result<discovery::TagPage, types::Error> {
+    fn tags(repository: String, next: Option<String>) -> Result<discovery::TagPage, types::Error> {
         session(|session| {
             let operation = "list the tags of";
-            let location = question::repository(&repository, operation)?;
-            let layout = session.layout(&location, operation)?;
-            Err(Error::new(Code::Unsupported, operation, layout.shown(), "a store's entries name its roots"))
+            match question::repository(&repository, operation)? {
+                Location::Registry(reference) => {
+                    let (tags, next) = session.registries.tags(&reference, next.as_deref())?;
+                    session.memory.count(&repository, tags.iter().map(|tag| tag.len() as u64).sum())?;
+                    Ok(discovery::TagPage { tags, next })
+                }
+                Location::Store(store) => {
+                    let layout = session.layout(&store, operation)?;
+                    Err(Error::new(Code::Unsupported, operation, layout.shown(), "a store's entries name its roots"))
+                }
+            }
         })
     }
 
-    fn referrers(repository: String, digest: String, _: Option<String>) -> Result<Vec<u8>, types::Error> {
+    fn referrers(repository: String, digest: String, artifact_type: Option<String>) -> Result<Vec<u8>, types::Error> {
         session(|session| {
             let operation = "list the referrers in";
             let location = question::repository(&repository, operation)?;
-            question::digest(&location.repository(), &digest, operation)?;
-            let layout = session.layout(&location, operation)?;
-            let detail = "a store's entries tell what refers to what";
-            Err(Error::new(Code::Unsupported, operation, layout.shown(), detail))
+            let digest = question::digest(&location.repository(), &digest, operation)?;
+            if artifact_type.as_deref().is_some_and(|artifact_type| !media_type::valid(artifact_type)) {
+                return Err(Error::new(Code::Malformed, operation, &repository, "the artifact type is no media type"));
+            }
+            match location {
+                Location::Registry(reference) => {
+                    let index = session.registries.referrers(&reference, &digest, artifact_type.as_deref())?;
+                    session.memory.count(&repository, index.len() as u64)?;
+                    Ok(index)
+                }
+                Location::Store(store) => {
+                    let layout = session.layout(&store, operation)?;
+                    let detail = "a store's entries tell what refers to what";
+                    Err(Error::new(Code::Unsupported, operation, layout.shown(), detail))
+                }
+            }
         })
     }
 }

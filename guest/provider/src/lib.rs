@@ -3,10 +3,11 @@
 //!
 //! It does what the host does, and judges no more than that: a store is the folder that the runtime opened under its name
 //! (`wasmtime run --dir DIR::/NAME`), read as an OCI layout and verified (digest, size, and that a document is what its
-//! media type says) before a byte is handed out. It reads only.
+//! media type says) before a byte is handed out. Built with the feature `http` it asks registries too, anonymously. It reads
+//! only.
 //!
 //! In reading order: [`question`] for what a frontend names, `layout` for where it is looked for, `folder` for how a file is
-//! opened; [`memory`] for what was answered before; `component` for the functions of the world `provider`.
+//! opened, `registry` for those that are asked; [`memory`] for what was answered before; `component` for the functions of the world `provider`.
 //!
 //! Not here: archives, credentials, writing; and grants, which are the runtime's: what it opens is what may be read.
 
@@ -18,17 +19,26 @@ mod bindings {
     wit_bindgen::generate!({ path: "../../wit", world: "portolan:oci/provider", generate_all });
 }
 
+#[cfg(any(test, feature = "http"))]
+pub mod admission;
 #[cfg(target_family = "wasm")]
 mod component;
 pub mod error;
 #[cfg(target_family = "wasm")]
 mod folder;
+#[cfg(all(target_family = "wasm", feature = "http"))]
+mod http;
 #[cfg(target_family = "wasm")]
 mod layout;
 #[cfg(target_family = "wasm")]
 mod log;
 pub mod memory;
 pub mod question;
+#[cfg(target_family = "wasm")]
+#[cfg_attr(not(feature = "http"), path = "no_registry.rs")]
+mod registry;
+#[cfg(all(target_family = "wasm", feature = "http"))]
+mod verdict;
 
 #[cfg(target_family = "wasm")]
 #[allow(unsafe_code, reason = "wit-bindgen's code crosses the boundary")]

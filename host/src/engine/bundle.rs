@@ -14,18 +14,29 @@ use super::{Component, Host, LoadError};
 static ADAPTER: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/adapter.wasm"));
 /// Reads layouts.
 static PROVIDER: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/provider.wasm"));
+/// Asks registries too.
+static PROVIDER_HTTP: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/provider-http.wasm"));
+
+/// What a bundle reads.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum BundleReads {
+    /// OCI layouts, in the folders that the runtime opens.
+    #[default]
+    Layouts,
+    /// Registries too, anonymously, over `wasi:http`.
+    Registries,
+}
 
 impl Host {
     /// A component that runs anywhere WASI 0.2 does (`wasmtime run --dir DIR::/NAME bundle.wasm FRONTEND oci-layout://NAME`):
-    /// the frontend, this host's strategy, and a stand-in for the host that reads OCI layouts in the folders that the
-    /// runtime opens. It exports `wasi:cli/run`, and what the frontend exports.
+    /// the frontend, this host's strategy, and a stand-in for the host, which reads what `reads` says. It exports `wasi:cli/run`, and what the frontend exports.
     ///
     /// # Errors
     /// As [`load`](Host::load), and for a frontend that imports what nothing in a bundle gives.
     ///
     /// # Panics
     /// Outside of a tokio runtime.
-    pub async fn bundle(&self, component: Component<'_>) -> Result<Vec<u8>, LoadError> {
+    pub async fn bundle(&self, component: Component<'_>, reads: BundleReads) -> Result<Vec<u8>, LoadError> {
         let label = component.label();
         // Checked as for a run: what is malformed, or was built for another contract, is told in the same words.
         self.load(component).await?;
@@ -35,11 +46,14 @@ impl Host {
         };
         let shape = Shape::of(&bytes).map_err(|reason| LoadError::Invalid { component: label.clone(), reason })?;
         let imports = shape.needs("wasi:http");
-        if !imports.is_empty() {
+        if reads == BundleReads::Layouts && !imports.is_empty() {
             return Err(LoadError::NotInBundle { component: label, imports });
         }
-        let parts =
-            compose::Parts { frontend: &bytes, strategy: self.strategy(), provider: PROVIDER, adapter: ADAPTER };
+        let provider = match reads {
+            BundleReads::Layouts => PROVIDER,
+            BundleReads::Registries => PROVIDER_HTTP,
+        };
+        let parts = compose::Parts { frontend: &bytes, strategy: self.strategy(), provider, adapter: ADAPTER };
         compose::bundle(&parts).map_err(|error| shape.skewed(&label, format!("{error:#}")))
     }
 }

@@ -43,6 +43,7 @@ use portolan_oci::Digest;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use wasmtime::component::{HasSelf, Linker};
 
+pub use bundle::BundleReads;
 pub use component::{Bundled, Component};
 pub use describe::{Info, Kind, Parameter};
 pub use fault::{Cause, Failure, LoadError, RunError};

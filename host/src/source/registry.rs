@@ -18,12 +18,10 @@
 //!
 //! Not here: what a tag *should* mean, which platform is wanted, and which documents to read. Guests decide that.
 
-mod address;
 mod admission;
 mod auth;
 mod body;
 mod cache;
-mod challenge;
 mod classify;
 mod client;
 mod connection;

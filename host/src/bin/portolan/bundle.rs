@@ -6,7 +6,8 @@ use std::io::Write as _;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
-use clap::{Arg, Command, value_parser};
+use clap::{Arg, ArgAction, Command, value_parser};
+use portolan::BundleReads;
 
 use crate::exit::{Exit, say};
 use crate::frontend;
@@ -38,6 +39,12 @@ pub async fn bundle(words: &[OsString]) -> Result<u8, Exit> {
                 .value_parser(value_parser!(PathBuf))
                 .help("Match names and select platforms by this component"),
         )
+        .arg(
+            Arg::new("http")
+                .long("http")
+                .action(ArgAction::SetTrue)
+                .help("Ask registries too, anonymously: wasmtime run -S http"),
+        )
         .after_help(
             "The bundle reads OCI layouts, each a folder that the runtime opens under a name.\n\nExample:\n  \
              portolan bundle inspect -o all.wasm\n  wasmtime run --dir build/out::/out all.wasm inspect oci-layout://out:app",
@@ -51,11 +58,15 @@ pub async fn bundle(words: &[OsString]) -> Result<u8, Exit> {
     // What no command line can be made of here, none can be made of there.
     let info = host.load(component).await?.describe().await?;
     frontend::command("portolan bundle", &info, None)?;
-    let bytes = host.bundle(component).await?;
+    let (reads, option) = match matches.get_flag("http") {
+        true => (BundleReads::Registries, "-S http "),
+        false => (BundleReads::Layouts, ""),
+    };
+    let bytes = host.bundle(component, reads).await?;
     let file = matches.get_one::<PathBuf>("output").map_or(Path::new("-"), PathBuf::as_path);
     write(file, &bytes).map_err(|error| Exit::failure(format!("cannot write {}: {error}", file.display())))?;
     let (file, kib, name) = (file.display(), bytes.len() >> 10, &info.name);
-    say(&format!("{file}: {kib} KiB, to be run by `wasmtime run --dir DIR::/NAME {file} {name} …`"));
+    say(&format!("{file}: {kib} KiB, to be run by `wasmtime run {option}--dir DIR::/NAME {file} {name} …`"));
     Ok(0)
 }
 

@@ -9,9 +9,9 @@ use std::net::IpAddr;
 
 use url::{Host, Url};
 
-use super::address::Reach;
 use super::connection::Connection;
 use super::text;
+use portolan_oci::registry::address::Reach;
 
 /// Which addresses the connection may be made to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

@@ -17,13 +17,13 @@ pub(super) use self::access::{Access, READ};
 use self::token::{Token, TokenKey};
 use super::Timing;
 use super::admission::{self, Sender};
-use super::challenge::Challenge;
 use super::classify::Question;
 use super::credentials::{Credential, Keyring, Place, Secret};
 use super::endpoint::Endpoint;
 use super::flights::Flights;
 use super::transport::Transport;
 use crate::error::{Code, Error, Result};
+use portolan_oci::registry::challenge::Challenge;
 
 /// What opens a repository: a header, and whose it is.
 #[derive(Debug, Clone)]

@@ -14,11 +14,9 @@ use reqwest::{Method, Response};
 use url::Url;
 
 use super::Timing;
-use super::address::Reach;
 use super::admission::{self, Hop};
 use super::auth::{Access, Auth, Grant, READ};
 use super::body::{self, Unread};
-use super::challenge::{self, Challenge};
 use super::classify::{Question, Verdict, refusal};
 use super::credentials::{Credential, Secret};
 use super::endpoint::Endpoint;
@@ -31,6 +29,8 @@ use super::transport::Transport;
 use crate::error::{Code, Error, Result};
 use crate::limits::Limits;
 use crate::source::verify::Verifier;
+use portolan_oci::registry::address::Reach;
+use portolan_oci::registry::challenge::{self, Challenge};
 
 /// What is to come of the answer's body.
 #[derive(Debug, Clone, Copy)]

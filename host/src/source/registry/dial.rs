@@ -12,8 +12,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use url::{Host, Url};
 
-use super::address::Reach;
 use super::admission::Dial;
+use portolan_oci::registry::address::Reach;
 
 /// Names that we resolved ourselves, and those that stand for a proxy.
 #[derive(Debug, Default)]

@@ -9,11 +9,11 @@ use portolan_oci::Reference;
 use reqwest::header::HeaderMap;
 use url::{Host, Url};
 
-use super::address::Reach;
 use super::admission::Sender;
 use super::connection::{Connection, Terms};
 use super::hosts::{Need, Planned};
 use super::text;
+use portolan_oci::registry::address::Reach;
 
 /// A repository at a host that has it.
 #[derive(Debug, Clone)]

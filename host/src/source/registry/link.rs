@@ -4,6 +4,7 @@
 //! wherever a `Link` pointed (GHSA-h7vf-4x9w-h99v), and a guest's grant ends at its repository. So what is kept of it is
 //! its query, the registry's opaque cursor.
 
+use portolan_oci::registry::link::next_target;
 use url::Url;
 
 /// The query of the next page of `asked`; `None` on the last page. The message says why a link is not followed.
@@ -21,25 +22,6 @@ pub(super) fn next<'a>(asked: &Url, headers: impl IntoIterator<Item = &'a str>) 
         query if query == asked.query() => Err("its Link leads to the page it is on".to_owned()),
         Some(query) => Ok(Some(query.to_owned())),
     }
-}
-
-/// The target of the first link whose relation is `next`.
-fn next_target(header: &str) -> Option<&str> {
-    let mut rest = header;
-    while let Some((_, opened)) = rest.split_once('<') {
-        let (target, after) = opened.split_once('>')?;
-        let (params, following) = after.split_once(",").map_or((after, ""), |(params, following)| (params, following));
-        if params.split(';').any(is_next) {
-            return Some(target);
-        }
-        rest = following;
-    }
-    None
-}
-
-fn is_next(param: &str) -> bool {
-    let Some((name, value)) = param.split_once('=') else { return false };
-    name.trim().eq_ignore_ascii_case("rel") && value.trim().trim_matches('"').eq_ignore_ascii_case("next")
 }
 
 #[cfg(test)]

@@ -19,13 +19,13 @@ use tokio::sync::OnceCell;
 use url::Url;
 
 use super::Timing;
-use super::address::Reach;
 use super::admission::{Dial, Hop};
 use super::connection::Connection;
 use super::dial::{Guard, Names, NotDialled};
 use super::endpoint;
 use super::payload::Sending;
 use super::retry::Cause;
+use portolan_oci::registry::address::Reach;
 
 /// Why there is no answer.
 #[derive(Debug)]

@@ -5,7 +5,7 @@
 
 /// One way to be let in.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(super) struct Challenge {
+pub struct Challenge {
     /// `bearer`, `basic`, …; lower case.
     pub scheme: String,
     params: Vec<(String, String)>,
@@ -18,12 +18,12 @@ const HEADER: usize = 16 << 10;
 
 impl Challenge {
     /// A parameter; the first one where it is repeated.
-    pub(super) fn param(&self, name: &str) -> Option<&str> {
+    pub fn param(&self, name: &str) -> Option<&str> {
         self.params.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
     }
 
     /// The scopes that are asked for, in order, each once.
-    pub(super) fn scopes(&self) -> Vec<String> {
+    pub fn scopes(&self) -> Vec<String> {
         let mut scopes: Vec<String> = Vec::new();
         for scope in self.param("scope").unwrap_or_default().split_ascii_whitespace() {
             if !scopes.iter().any(|known| known == scope) {
@@ -35,7 +35,7 @@ impl Challenge {
 }
 
 /// All challenges of all headers, in order.
-pub(super) fn parse<'a>(headers: impl IntoIterator<Item = &'a str>) -> Vec<Challenge> {
+pub fn parse<'a>(headers: impl IntoIterator<Item = &'a str>) -> Vec<Challenge> {
     let mut challenges = Vec::new();
     for header in headers.into_iter().filter(|header| header.len() <= HEADER) {
         parse_header(header, &mut challenges);

@@ -6,7 +6,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 /// How far away an address is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Reach {
+pub enum Reach {
     /// Anybody can reach it.
     Public,
     /// Loopback, private networks, and ranges that are routed nowhere.
@@ -26,7 +26,7 @@ const METADATA: [IpAddr; 4] = [
 
 impl Reach {
     /// Where `address` is.
-    pub(super) fn of(address: IpAddr) -> Reach {
+    pub fn of(address: IpAddr) -> Reach {
         if METADATA.contains(&address) {
             return Reach::Forbidden;
         }
