@@ -160,10 +160,9 @@ impl<'a> Reader<'a> {
         let value = value.unwrap_or("true");
         match option {
             Named::Parameter(parameter) => {
-                if !parameter.repeated || matches!(parameter.kind, Kind::Flag) {
-                    if self.given.values.iter().any(|(given, _)| given.name == parameter.name) {
-                        return twice();
-                    }
+                let once = !parameter.repeated || matches!(parameter.kind, Kind::Flag);
+                if once && self.given.values.iter().any(|(given, _)| given.name == parameter.name) {
+                    return twice();
                 }
                 return self.add(parameter, shown, value);
             }
