@@ -2,9 +2,9 @@
 //!
 //! It asks for what `docker buildx imagetools create` of buildx 0.36 asks for and makes the same bytes, wherever the order
 //! there is no accident (oci-semantics, "`imagetools create`, what to keep and what to better"). In the order of the work:
-//! [`asked`] reads the arguments; [`source`] finds what they name; [`combine`] makes one list of it; [`filter`] takes out
-//! what was not asked for and puts statements in; [`rewrite`] annotates manifests; [`document`] is what comes out; and
-//! [`publish`] brings it, and all that it leads to, to its targets.
+//! `asked` reads the arguments; `source` finds what they name; `combine` makes one list of it; `filter` takes out
+//! what was not asked for and puts statements in; `rewrite` annotates manifests; `document` is what comes out; and
+//! `publish` brings it, and all that it leads to, to its targets.
 //!
 //! Layers never come in here: what has to move, the host moves.
 
