@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
-"""Copies of a large image between registries and layouts, against crane and regctl: medians of whole processes that run in
-turn, and the most memory that each of them held. Usage: copies.py PORTOLAN [FOLDER]
+"""Writing, as whole processes that run in turn: copies of a large image between registries and layouts against crane and
+regctl, and an index of 10 platforms from 10 repositories against docker-buildx imagetools. Medians, and the most memory that
+each program held. Usage: copies.py PORTOLAN [FOLDER]
 
 The image has 8 layers of 256 MiB each, of noise, which no compression makes smaller (MIB=N: N MiB in all); RUNS=N runs of
 each program. Programs that are not on the PATH are left out, and said so. FOLDER is where the gigabytes go."""
@@ -20,6 +21,7 @@ from pathlib import Path
 LAYERS = 8
 MIB = int(os.environ.get("MIB", "2048"))
 RUNS = int(os.environ.get("RUNS", "3"))
+ARCHITECTURES = ["386", "amd64", "arm", "arm64", "loong64", "mips64le", "ppc64le", "riscv64", "s390x", "mips64"]
 
 
 def blob(layout, media_type, pieces):
@@ -33,20 +35,21 @@ def blob(layout, media_type, pieces):
     return {"mediaType": media_type, "digest": f"sha256:{digest.hexdigest()}", "size": size}
 
 
-def image(layout):
-    """A layout with one image of noise, called 1."""
-    (layout / "blobs/sha256").mkdir(parents=True)
+def image(layout, name, layers, architecture="amd64"):
+    """Adds an image of noise to a layout, under a tag; each of its layers has so many MiB."""
+    (layout / "blobs/sha256").mkdir(parents=True, exist_ok=True)
     (layout / "oci-layout").write_text('{"imageLayoutVersion":"1.0.0"}')
-    noise = lambda: (os.urandom(1 << 20) for _ in range(MIB // LAYERS))
     oci = "application/vnd.oci.image."
-    layers = [blob(layout, oci + "layer.v1.tar", noise()) for _ in range(LAYERS)]
-    config = {"architecture": "amd64", "os": "linux", "config": {},
+    layers = [blob(layout, oci + "layer.v1.tar", (os.urandom(1 << 20) for _ in range(mib))) for mib in layers]
+    config = {"architecture": architecture, "os": "linux", "config": {},
               "rootfs": {"type": "layers", "diff_ids": [layer["digest"] for layer in layers]}}
     config = blob(layout, oci + "config.v1+json", [json.dumps(config).encode()])
     manifest = {"schemaVersion": 2, "mediaType": oci + "manifest.v1+json", "config": config, "layers": layers}
     manifest = blob(layout, oci + "manifest.v1+json", [json.dumps(manifest).encode()])
-    manifest["annotations"] = {"org.opencontainers.image.ref.name": "1"}
-    (layout / "index.json").write_text(json.dumps({"schemaVersion": 2, "manifests": [manifest]}))
+    manifest["annotations"] = {"org.opencontainers.image.ref.name": name}
+    index = layout / "index.json"
+    known = json.loads(index.read_text())["manifests"] if index.exists() else []
+    index.write_text(json.dumps({"schemaVersion": 2, "manifests": known + [manifest]}))
 
 
 class Registry:
@@ -93,13 +96,13 @@ def timed(command):
     return took, usage.ru_maxrss / 1024
 
 
-def compare(title, programs, clear):
-    """Each program RUNS times, in turn."""
+def compare(title, programs, clear, runs=RUNS):
+    """Each program so many times, in turn."""
     there = {name: command for name, command in programs.items() if shutil.which(command("x")[0])}
     for name in programs.keys() - there.keys():
         print(f"{title:<22} {name} is not on the PATH")
     found = {name: [] for name in there}
-    for run in range(RUNS):
+    for run in range(runs):
         for name, command in there.items():
             clear()
             found[name].append(timed(command(run)))
@@ -107,7 +110,7 @@ def compare(title, programs, clear):
     ours, ours_memory = (statistics.median(values) for values in zip(*found.pop("portolan")))
     for name, times in found.items():
         theirs, memory = (statistics.median(values) for values in zip(*times))
-        print(f"{title:<22} / {name:<7} {ours / theirs:5.2f} x   ({ours:6.2f} s, {ours_memory:4.0f} MiB against "
+        print(f"{title:<22} / {name:<13} {ours / theirs:5.2f} x   ({ours:6.2f} s, {ours_memory:4.0f} MiB against "
               f"{theirs:6.2f} s, {memory:4.0f} MiB)", flush=True)
 
 
@@ -119,7 +122,7 @@ def main():
         os.environ.update(DOCKER_CONFIG=folder, XDG_CACHE_HOME=str(work / "cache"))
         print(f"==> copies of {MIB} MiB in {LAYERS} layers, medians of {RUNS} runs in turn", flush=True)
         layout, out = work / "image", work / "out"
-        image(layout)
+        image(layout, "1", [MIB // LAYERS] * LAYERS)
         source, target = Registry(work / "one"), Registry(work / "two")
         try:
             full = f"{source.host}/a/app:1"
@@ -150,6 +153,19 @@ def main():
                 "regctl": lambda run: ["regctl", "image", "copy", "--host", f"reg={source.host},tls=disabled", "--host",
                                        f"reg={target.host},tls=disabled", full, f"{to}:r{run}"],
             }, clear)
+            print(f"==> an index of {len(ARCHITECTURES)} platforms from as many repositories, blobs mounted", flush=True)
+            small = work / "platforms"
+            repositories = []
+            for architecture in ARCHITECTURES:
+                image(small, architecture, [1], architecture)
+                repositories.append(f"{target.host}/one/{architecture}:1")
+                subprocess.run([portolan, "copy", "--quiet", f"oci-layout://{small}:{architecture}", repositories[-1]],
+                               check=True, stdout=subprocess.DEVNULL)
+            compare("create", {
+                "portolan": lambda run: [portolan, "create", "--quiet", "-t", f"{target.host}/all/p{run}:1", *repositories],
+                "docker-buildx": lambda run: ["docker-buildx", "imagetools", "create", "-t", f"{target.host}/all/b{run}:1",
+                                              *repositories],
+            }, lambda: None, max(RUNS, 10))
         finally:
             source.stop()
             target.stop()
