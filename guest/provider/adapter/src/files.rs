@@ -95,18 +95,18 @@ mod tests {
 
     #[test]
     fn the_innermost_folder_is_asked() {
-        let folders = [steps("."), steps("/work"), steps("/work/in"), steps("out")];
+        let folders = [steps("."), steps("/data"), steps("/data/in"), steps("out")];
         for (path, expected) in [
             ("x.json", Some(0)),
             ("./x.json", Some(0)),
-            ("/work/x.json", Some(1)),
+            ("/data/x.json", Some(1)),
             ("work/in/x.json", Some(2)),
-            ("/work/inner/x.json", Some(1)),
+            ("/data/inner/x.json", Some(1)),
             ("out/x.json", Some(3)),
             ("out", Some(0)),
         ] {
             assert_eq!(nearest(&steps(path), &folders), expected, "{path}");
         }
-        assert_eq!(nearest(&steps("x.json"), &[steps("/work")]), None);
+        assert_eq!(nearest(&steps("x.json"), &[steps("/data")]), None);
     }
 }
