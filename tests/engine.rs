@@ -54,6 +54,14 @@ async fn every_bundled_frontend_describes_itself_and_answers() {
         assert_eq!(info.name, bundled.name());
         let arguments: &[_] = match bundled {
             Bundled::Explain => &[("kind", "reference"), ("text", "alpine")],
+            Bundled::Create => &[("source", REF), ("dry-run", "true")],
+            Bundled::Tags => &[("repo", "oci-layout://store")],
+            // Nobody grants it to write, and that is an answer, too.
+            Bundled::Copy => {
+                let denied = ask(&host, &frontend, &[("src", REF), ("dst", "oci-layout://store:2")]).await;
+                assert_eq!(denied.unwrap_err().status(), 4);
+                continue;
+            }
             _ => &[("ref", REF)],
         };
         let answer = ask(&host, &frontend, arguments).await.unwrap();
