@@ -4,8 +4,10 @@ use std::path::Path;
 use std::process::Command;
 
 use portolan_oci::Digest;
+use portolan_tests::buildx::Buildx;
 use portolan_tests::fixtures;
 use portolan_tests::registry::{Registry, run};
+use portolan_tests::tools;
 
 use super::{cli, copied, digest};
 
@@ -28,6 +30,9 @@ fn digests_are_equal_everywhere() {
     let (one, other) = (Registry::start(), Registry::start());
     let folder = tempfile::tempdir().unwrap();
     let portolan = cli(folder.path());
+    let built = "is missing: `make servers` builds it, where Go is";
+    let buildx = Buildx::find().unwrap_or_else(|| panic!("docker-buildx {built}"));
+    let crane = tools::find("crane").unwrap_or_else(|| panic!("crane {built}"));
     for (name, tag) in IMAGES {
         let fixture = format!("oci-layout://{}:{tag}", fixtures::layout(name).display());
         let root = digest(&portolan, &fixture);
@@ -37,12 +42,12 @@ fn digests_are_equal_everywhere() {
             format!("oci-archive://{name}.tar:{tag}"),
             format!("{}/acme/{name}:{tag}", other.host()),
         ];
+        let raw = |reference: &str| portolan.line(&format!("inspect {reference} --raw")).bytes;
         let mut from = fixture.clone();
         for to in places {
             let answer = copied(&portolan, &format!("{from} {to}"));
             assert_eq!(answer["root"]["digest"], root.as_str(), "{from} {to}");
             assert_eq!(digest(&portolan, &to), root, "{from} {to}");
-            let raw = |reference: &str| portolan.line(&format!("inspect {reference} --raw")).bytes;
             assert_eq!(raw(&to), raw(&fixture), "{to}");
             // Every layer that there is can be read where it went.
             assert_eq!(inspected(&portolan, &to), inspected(&portolan, &fixture), "{to}");
@@ -51,6 +56,11 @@ fn digests_are_equal_everywhere() {
             assert_eq!(digest(&portolan, &to), root, "{from} {to}, again");
             from = to;
         }
+        let pushed = format!("{}/acme/{name}:{tag}", other.host());
+        assert_eq!(buildx.imagetools(folder.path(), &format!("inspect --raw {pushed}")).unwrap(), raw(&fixture));
+        let back = format!("{}/back/{name}:{tag}", one.host());
+        run(Command::new(&crane).args(["copy", "--insecure", &pushed, &back]), "crane");
+        assert_eq!(digest(&portolan, &back), root, "crane's copy of {pushed}");
         // skopeo reads no index inside an index, and none of both OCI's and Docker's types.
         if matches!(name, "crane-nested" | "crane-windows") {
             continue;
