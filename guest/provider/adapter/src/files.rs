@@ -100,7 +100,7 @@ mod tests {
             ("x.json", Some(0)),
             ("./x.json", Some(0)),
             ("/data/x.json", Some(1)),
-            ("work/in/x.json", Some(2)),
+            ("data/in/x.json", Some(2)),
             ("/data/inner/x.json", Some(1)),
             ("out/x.json", Some(3)),
             ("out", Some(0)),
