@@ -48,8 +48,8 @@ impl Made {
                 ToMake::Inside(folder)
             }
             Err(Errno::NOENT) => {
-                // A link that leads nowhere is no name that is free.
-                let name = dir.file_name().filter(|_| dir.symlink_metadata().is_err());
+                // A link that leads nowhere is no name that is free; a folder that somebody made by now is as good as ours.
+                let name = dir.file_name().filter(|_| !dir.is_symlink());
                 let name = name.ok_or_else(|| fail(Code::NotFound, "no folder can be made there".into()))?;
                 let above = dir.parent().filter(|above| !above.as_os_str().is_empty()).unwrap_or(Path::new("."));
                 let folder = Folder::open(above).map_err(|errno| match errno {
