@@ -6,12 +6,15 @@
 //! piece by piece, to where blocking is allowed.
 
 use std::fs::{File, Metadata};
-use std::io::{self, Read};
-use std::os::unix::fs::{FileExt, MetadataExt};
+use std::io;
+use std::os::unix::fs::MetadataExt;
 use std::sync::Arc;
 
 use bytes::Bytes;
 use futures_util::{StreamExt, TryStreamExt, stream};
+use rustix::buffer::spare_capacity;
+use rustix::io::Errno;
+use tokio::task::{JoinError, JoinHandle, spawn_blocking};
 
 use super::ByteStream;
 use super::verify::Verifier;
@@ -61,9 +64,20 @@ impl Blob {
     ///
     /// No more memory is taken at once than a piece; beyond that it grows with what is read.
     pub(super) fn read(&self, offset: u64, length: u64) -> io::Result<Vec<u8>> {
-        let expected = length.min(self.length.saturating_sub(offset)).min(PIECE);
-        let mut bytes = Vec::with_capacity(usize::try_from(expected).unwrap_or_default());
-        Reader { blob: self, offset }.take(length).read_to_end(&mut bytes)?;
+        let wanted = usize::try_from(length.min(self.length.saturating_sub(offset))).unwrap_or(usize::MAX);
+        let start = self.start.saturating_add(offset);
+        let mut bytes = Vec::new();
+        while bytes.len() < wanted {
+            bytes.reserve((wanted - bytes.len()).min(PIECE as usize));
+            let at = start.saturating_add(bytes.len() as u64);
+            match rustix::io::pread(&*self.file, spare_capacity(&mut bytes), at) {
+                Err(Errno::INTR) => {}
+                Ok(0) => break,
+                read => read.map(drop)?,
+            }
+        }
+        // There may have been room for more than what was asked for.
+        bytes.truncate(wanted);
         Ok(bytes)
     }
 }
@@ -73,38 +87,81 @@ pub(super) async fn work_on<T: Send + 'static>(bytes: u64, work: impl FnOnce() -
     if bytes <= AT_ONCE {
         return Ok(work());
     }
-    match tokio::task::spawn_blocking(work).await.map_err(tokio::task::JoinError::try_into_panic) {
+    done(spawn_blocking(work)).await
+}
+
+/// What came of work on another thread.
+async fn done<T>(work: JoinHandle<T>) -> Result<T> {
+    match work.await.map_err(JoinError::try_into_panic) {
         Ok(done) => Ok(done),
         Err(Ok(panic)) => std::panic::resume_unwind(panic),
         Err(Err(_)) => Err(Error::new(Code::Other, "finish", "reading", "the program is shutting down")),
     }
 }
 
-/// A blob in pieces, verified: the last piece comes after the verdict.
+/// A blob in pieces, verified: the last piece comes after the verdict. While a piece is on its way, the next one is read
+/// and hashed.
 pub(super) fn pieces(blob: Blob, verifier: Verifier) -> ByteStream {
-    stream::try_unfold(Some((blob, verifier, 0)), |state| async {
-        let Some((blob, verifier, offset)) = state else { return Ok(None) };
-        let next = PIECE.min(verifier.left());
-        let (piece, rest) = work_on(next, move || piece(blob, verifier, offset, next)).await??;
-        Ok((!piece.is_empty()).then_some((piece, rest)))
+    let first = Ahead::start(Rest { blob, verifier, offset: 0 });
+    stream::try_unfold(Some(first), |ahead| async {
+        let Some(ahead) = ahead else { return Ok(None) };
+        let (piece, rest) = ahead.finish().await?;
+        Ok((!piece.is_empty()).then(|| (piece, rest.map(Ahead::start))))
     })
     .boxed()
 }
 
-/// What is left of a stream: nothing after its last piece.
-type Rest = Option<(Blob, Verifier, u64)>;
+/// What of a stream was not read yet.
+struct Rest {
+    blob: Blob,
+    verifier: Verifier,
+    offset: u64,
+}
 
-fn piece(blob: Blob, mut verifier: Verifier, offset: u64, length: u64) -> Result<(Bytes, Rest)> {
-    let bytes = blob
-        .read(offset, length)
-        .map_err(|failure| Error::new(Code::Other, "read", verifier.subject(), failure.to_string()))?;
-    verifier.update(&bytes)?;
-    if verifier.left() == 0 || bytes.is_empty() {
-        verifier.finish()?;
-        return Ok((bytes.into(), None));
+/// The piece after the one that was handed out.
+enum Ahead {
+    /// Few bytes, for whoever wants them.
+    Later(Box<Rest>),
+    /// Being read.
+    Reading(JoinHandle<Result<(Bytes, Option<Rest>)>>),
+}
+
+impl Ahead {
+    fn start(rest: Rest) -> Self {
+        if rest.next() <= AT_ONCE {
+            return Ahead::Later(Box::new(rest));
+        }
+        Ahead::Reading(spawn_blocking(move || rest.read()))
     }
-    let read = bytes.len() as u64;
-    Ok((bytes.into(), Some((blob, verifier, offset + read))))
+
+    async fn finish(self) -> Result<(Bytes, Option<Rest>)> {
+        match self {
+            Ahead::Later(rest) => rest.read(),
+            Ahead::Reading(piece) => done(piece).await?,
+        }
+    }
+}
+
+impl Rest {
+    /// How many bytes the next piece is to have.
+    fn next(&self) -> u64 {
+        PIECE.min(self.verifier.left())
+    }
+
+    /// The next piece, and what is left then: nothing after the last one.
+    fn read(mut self) -> Result<(Bytes, Option<Rest>)> {
+        let bytes = self
+            .blob
+            .read(self.offset, self.next())
+            .map_err(|failure| Error::new(Code::Other, "read", self.verifier.subject(), failure.to_string()))?;
+        self.verifier.update(&bytes)?;
+        if self.verifier.left() == 0 || bytes.is_empty() {
+            self.verifier.finish()?;
+            return Ok((bytes.into(), None));
+        }
+        self.offset += bytes.len() as u64;
+        Ok((bytes.into(), Some(self)))
+    }
 }
 
 /// All of a stream, for content of bounded size.
@@ -128,23 +185,5 @@ impl Stamp {
             modified: (metadata.mtime(), metadata.mtime_nsec()),
             changed: (metadata.ctime(), metadata.ctime_nsec()),
         }
-    }
-}
-
-struct Reader<'a> {
-    blob: &'a Blob,
-    offset: u64,
-}
-
-impl Read for Reader<'_> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let left = self.blob.length.saturating_sub(self.offset);
-        if left == 0 {
-            return Ok(0);
-        }
-        let wanted = usize::try_from(left).unwrap_or(usize::MAX).min(buffer.len());
-        let read = self.blob.file.read_at(&mut buffer[..wanted], self.blob.start.saturating_add(self.offset))?;
-        self.offset += read as u64;
-        Ok(read)
     }
 }
