@@ -62,9 +62,12 @@ impl Registry {
         })
     }
 
-    /// One that believes a token server.
+    /// One that believes a token server, and is reached through it.
     pub fn with_tokens(tokens: &Tokens) -> Registry {
-        Registry::launch(None, |_| tokens.section())
+        let mut registry = Registry::launch(None, |_| tokens.section());
+        tokens.stand_before(&registry.host);
+        registry.host = tokens.host();
+        registry
     }
 
     /// One with TLS that only talks to who shows a certificate that `authority` signed.

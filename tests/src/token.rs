@@ -1,16 +1,17 @@
 //! A token server that a real registry believes: it signs with a key whose certificate the registry was given
 //! (<https://distribution.github.io/distribution/spec/auth/jwt/>).
 //!
-//! Anybody may pull, but nothing below `private/`; its one user may do everything. Every question is written down. The
-//! server ends with its [`Tokens`].
+//! It stands before the registry, so that both are one address, as Docker's own set-ups have it. Anybody may pull, but
+//! nothing below `private/`; its one user may do everything. Every question is written down. The server ends with its
+//! [`Tokens`].
 
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use base64::Engine;
@@ -24,6 +25,8 @@ use crate::registry::{User, run};
 
 const SERVICE: &str = "tests";
 const ISSUER: &str = "portolan-tests";
+/// The longest that a connection is waited for.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A question for a token.
 #[derive(Debug, Clone)]
@@ -36,6 +39,8 @@ pub struct Asked {
 
 struct Desk {
     address: SocketAddr,
+    /// The `HOST:PORT` that gets everything that is no question for a token.
+    registry: OnceLock<String>,
     user: User,
     key: EcdsaKeyPair,
     /// In DER, base64.
@@ -68,8 +73,8 @@ impl Tokens {
         let certificate = STANDARD.encode(fs::read(folder.path().join("tokens.der")).expect("the certificate"));
         let listener = TcpListener::bind("127.0.0.1:0").expect("a free port on 127.0.0.1");
         let address = listener.local_addr().expect("the address of a listener");
-        let (asked, ended) = (Mutex::default(), AtomicBool::new(false));
-        let desk = Arc::new(Desk { address, user, key, certificate, asked, ended });
+        let (registry, asked, ended) = (OnceLock::new(), Mutex::default(), AtomicBool::new(false));
+        let desk = Arc::new(Desk { address, registry, user, key, certificate, asked, ended });
         let shared = Arc::clone(&desk);
         std::thread::spawn(move || {
             for connection in listener.incoming() {
@@ -85,16 +90,21 @@ impl Tokens {
         Tokens { desk, folder }
     }
 
-    /// Where tokens are asked for. It has a name, as a token server in front of a registry may not be a private address.
-    pub fn realm(&self) -> String {
-        format!("http://localhost:{}/token", self.desk.address.port())
+    /// `127.0.0.1:PORT`, of the tokens and of the registry behind them.
+    pub fn host(&self) -> String {
+        self.desk.address.to_string()
+    }
+
+    /// Has everything else answered by the registry at this `HOST:PORT`, from now on and for good.
+    pub(crate) fn stand_before(&self, registry: &str) {
+        self.desk.registry.set(registry.into()).expect("one registry for one token server");
     }
 
     /// The section `auth` of a registry that believes this server.
     pub fn section(&self) -> String {
         format!(
-            "auth:\n  token:\n    realm: {}\n    service: {SERVICE}\n    issuer: {ISSUER}\n    rootcertbundle: {}\n",
-            self.realm(),
+            "auth:\n  token:\n    realm: http://{}/token\n    service: {SERVICE}\n    issuer: {ISSUER}\n    rootcertbundle: {}\n",
+            self.host(),
             self.certificate().display()
         )
     }
@@ -118,13 +128,23 @@ impl Drop for Tokens {
 }
 
 impl Desk {
-    /// Answers one question; an error is a client that went away.
-    fn serve(&self, mut connection: TcpStream) -> std::io::Result<()> {
-        connection.set_read_timeout(Some(Duration::from_secs(30)))?;
-        connection.set_write_timeout(Some(Duration::from_secs(30)))?;
-        let head = BufReader::new(connection.try_clone()?).take(64 << 10);
-        let lines: Vec<String> = head.lines().map_while(Result::ok).take_while(|line| !line.is_empty()).collect();
+    /// Answers one request, here or by the registry; an error is a client that went away.
+    fn serve(&self, connection: TcpStream) -> std::io::Result<()> {
+        connection.set_read_timeout(Some(PATIENCE))?;
+        connection.set_write_timeout(Some(PATIENCE))?;
+        let mut reader = BufReader::new(connection.try_clone()?);
+        let lines: Vec<String> =
+            (&mut reader).take(64 << 10).lines().map_while(Result::ok).take_while(|line| !line.is_empty()).collect();
         let target = lines.first().and_then(|line| line.split(' ').nth(1)).unwrap_or_default();
+        match self.registry.get() {
+            Some(registry) if target.split('?').next() != Some("/token") => {
+                relay(&lines, reader.buffer(), connection, registry)
+            }
+            _ => self.answer(&lines, target, connection),
+        }
+    }
+
+    fn answer(&self, lines: &[String], target: &str, mut connection: TcpStream) -> std::io::Result<()> {
         let query = target.split_once('?').map_or("", |(_, query)| query);
         let scopes: Vec<String> = query
             .split('&')
@@ -163,6 +183,21 @@ impl Desk {
         let signature = self.key.sign(&SystemRandom::new(), signed.as_bytes()).expect("a signature");
         format!("{signed}.{}", URL_SAFE_NO_PAD.encode(signature))
     }
+}
+
+/// Has the registry answer one request, of which these lines and these bytes were read already, and nothing after it: what
+/// comes next on a connection may be a question for a token.
+fn relay(lines: &[String], read: &[u8], mut client: TcpStream, registry: &str) -> std::io::Result<()> {
+    let mut server = TcpStream::connect(registry)?;
+    server.set_read_timeout(Some(PATIENCE))?;
+    write!(server, "{}\r\nConnection: close\r\n\r\n", lines.join("\r\n"))?;
+    server.write_all(read)?;
+    let (mut more, mut behind) = (client.try_clone()?, server.try_clone()?);
+    std::thread::spawn(move || std::io::copy(&mut more, &mut behind));
+    let answered = std::io::copy(&mut server, &mut client);
+    // Ends the thread above, too.
+    client.shutdown(Shutdown::Both)?;
+    answered.map(drop)
 }
 
 /// What of a scope is given.
