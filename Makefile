@@ -21,7 +21,7 @@ toolchain:
 
 servers:
 	@tests/install-servers.sh
-	@tests/install-olareg.sh "$(TOOLS)"
+	@tests/install-go-servers.sh "$(TOOLS)" olareg buildkit
 	@if command -v go >/dev/null; then tests/install-go-tools.sh "$(TOOLS)" docker-buildx crane; fi
 	@tests/install-wasmtime.sh "$(TOOLS)"
 

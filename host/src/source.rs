@@ -7,7 +7,12 @@
 
 pub mod archive;
 mod blob;
+pub mod buildkit;
+mod buildx;
+pub mod containerd;
+pub mod daemon;
 mod entries;
+mod file;
 mod folder;
 pub mod layout;
 mod lock;

@@ -5,11 +5,14 @@
 
 pub mod authority;
 pub mod authors;
+pub mod buildkit;
 pub mod buildx;
 pub mod cli;
+pub mod containerd;
 pub mod contract;
 pub mod fixtures;
 pub mod gate;
+pub mod grpc;
 pub mod guests;
 pub mod hostile;
 pub mod layout;

@@ -1,5 +1,5 @@
 //! A registry of OCI 1.1: olareg on a free port of 127.0.0.1, which keeps everything in memory and, unlike Debian's
-//! registry, lists referrers. `tests/install-olareg.sh` builds it.
+//! registry, lists referrers. `tests/install-go-servers.sh` builds it.
 //!
 //! The server ends with its [`Olareg`]. Where the program is missing the test fails and says so.
 

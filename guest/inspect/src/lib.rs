@@ -3,6 +3,7 @@
 //! Manifests, configs and attestations are read, layers never: their sizes are in the manifests.
 
 mod attested;
+mod builds;
 mod imagetools;
 mod json;
 mod picture;
@@ -43,7 +44,11 @@ impl Frontend for Inspect {
 
     fn solve(ctx: &impl Context, request: Request) -> Result<Response, Failure> {
         let asked = Asked::read(ctx, &request)?;
-        let root = traverse::resolve(ctx, &request.location("ref")?, request.mode())?;
+        let location = request.location("ref")?;
+        if let Some(builder) = builds::meant(&location) {
+            return builds::list(ctx, builder, &request);
+        }
+        let root = traverse::resolve(ctx, &location, request.mode())?;
         if asked.raw {
             return asked.raw(ctx, &root, &request);
         }

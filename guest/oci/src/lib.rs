@@ -8,6 +8,7 @@
 #![forbid(unsafe_code)]
 
 pub mod attestation;
+pub mod build;
 pub mod chain;
 pub mod code;
 pub mod digest;

@@ -16,17 +16,23 @@ pub enum Scheme {
     OciLayout,
     /// A tar of such a folder.
     OciArchive,
+    /// The results of a builder, which are one store: it goes without a name.
+    Buildkit,
+    /// A namespace of containerd.
+    Containerd,
 }
 
 impl Scheme {
     /// All of them.
-    pub const ALL: [Scheme; 2] = [Scheme::OciLayout, Scheme::OciArchive];
+    pub const ALL: [Scheme; 4] = [Scheme::OciLayout, Scheme::OciArchive, Scheme::Buildkit, Scheme::Containerd];
 
     /// What stands before `://`.
     pub fn as_str(self) -> &'static str {
         match self {
             Scheme::OciLayout => "oci-layout",
             Scheme::OciArchive => "oci-archive",
+            Scheme::Buildkit => "buildkit",
+            Scheme::Containerd => "containerd",
         }
     }
 }
@@ -42,7 +48,7 @@ impl fmt::Display for Scheme {
 pub enum Location {
     /// `[docker://|oci://]NAME[:TAG][@DIGEST]`
     Registry(Reference),
-    /// `oci-layout://STORE[:TAG|/NAME[:TAG]][@DIGEST]`
+    /// `oci-layout://STORE[:TAG|/NAME[:TAG]][@DIGEST]`, and so with every other [`Scheme`].
     Store(Store),
 }
 
@@ -81,7 +87,8 @@ impl Location {
         }
         let fail = |why: String| Err(InvalidLocation(InvalidReference::new(text, why)));
         let Some(scheme) = Scheme::ALL.into_iter().find(|known| known.as_str() == scheme) else {
-            return fail("its scheme is none of docker, oci, oci-layout, oci-archive".into());
+            let known = Scheme::ALL.map(Scheme::as_str).join(", ");
+            return fail(format!("its scheme is none of docker, oci, {known}"));
         };
         let (rest, digest) = match rest.rsplit_once('@') {
             None => (rest, None),
@@ -118,12 +125,15 @@ impl Location {
         }
     }
 
-    /// For a person: as typed, the store's name decoded.
+    /// For a person: as typed, the store's name decoded, and left out where it is always the same.
     pub fn shown(&self) -> String {
         match self {
             Location::Registry(reference) => reference.to_string(),
             Location::Store(store) => {
-                let mut text = format!("{}://{}{}", store.scheme, decode_store(&store.name), store.rest);
+                let mut text = match store.scheme {
+                    Scheme::Buildkit => format!("{}://{}", store.scheme, store.rest.trim_start_matches('/')),
+                    _ => format!("{}://{}{}", store.scheme, decode_store(&store.name), store.rest),
+                };
                 if let Some(digest) = &store.digest {
                     text.push('@');
                     text.push_str(digest.as_str());

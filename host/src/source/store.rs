@@ -237,7 +237,11 @@ async fn entries_of(files: &impl Files, digest: &Digest) -> Option<Vec<String>> 
 
 /// How messages name a store: as it was typed.
 pub(super) fn shown(files: &impl Files) -> String {
-    let repository = Files::repository(files);
+    as_typed(Files::repository(files))
+}
+
+/// The same of a repository of the contract's.
+pub(super) fn as_typed(repository: &str) -> String {
     Location::parse(repository).map_or_else(|_| repository.to_owned(), |location| location.shown())
 }
 

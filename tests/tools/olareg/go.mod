@@ -1,4 +1,4 @@
-module portolan/tests/tools
+module portolan/tests/tools/olareg
 
 go 1.24
 

@@ -8,6 +8,7 @@
 //! Work is bounded whatever a registry serves: indexes are followed [`NESTING`] deep, each one once, and at most
 //! [`DOCUMENTS`] documents are read.
 
+mod builds;
 mod content;
 mod image;
 mod platforms;
@@ -18,6 +19,7 @@ mod store;
 mod tags;
 mod walk;
 
+pub use builds::{Build, builds};
 pub use content::{Content, everything};
 pub use image::{Image, Stored};
 pub use platforms::platforms;

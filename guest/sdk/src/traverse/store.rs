@@ -4,8 +4,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use portolan_oci::location::Store;
-use portolan_oci::{Descriptor, Digest, Index, Location, Mode, document, names};
+use portolan_oci::{Descriptor, Digest, Index, Location, Mode, Scheme, document, names};
 
+use super::builds;
 use crate::failure::Failure;
 use crate::host::{Context, Resolved};
 
@@ -31,13 +32,24 @@ pub(super) fn find(
         }
         return Ok((repository, descriptor));
     }
-    let Resolved { repository, descriptor } = ctx.entries(&asked.repository())?;
-    let bytes = ctx.fetch(&repository, &descriptor)?;
-    let mut entries = Index::parse(&bytes)
-        .map_err(|malformed| Failure::from(malformed).context(format_args!("the entries of {}", location.shown())))?;
-    let positions = ctx.match_name(&bytes, &asked.rest, mode)?;
+    let (repository, bytes, mut entries) = self::entries(ctx, asked)?;
+    let positions = match asked.scheme {
+        Scheme::Buildkit => builds::positions(ctx, &bytes, &entries, asked, mode)?,
+        _ => ctx.match_name(&bytes, &asked.rest, mode)?,
+    };
     let position = choose(&entries, &positions, location, asked)?;
     Ok((repository, entries.manifests.swap_remove(position)))
+}
+
+/// The entries of a store: where they are, as they are told, and read.
+pub(super) fn entries(ctx: &impl Context, store: &Store) -> Result<(String, Vec<u8>, Index), Failure> {
+    let Resolved { repository, descriptor } = ctx.entries(&store.repository())?;
+    let bytes = ctx.fetch(&repository, &descriptor)?;
+    let entries = Index::parse(&bytes).map_err(|malformed| {
+        let shown = Location::Store(Store { rest: String::new(), digest: None, ..store.clone() }).shown();
+        Failure::from(malformed).context(format_args!("the entries of {shown}"))
+    })?;
+    Ok((repository, bytes, entries))
 }
 
 /// The one position that is meant; always one of the entries.
@@ -84,6 +96,9 @@ fn nothing(entries: &Index, location: &Location, asked: &Store) -> Failure {
         };
     }
     let failure = Failure::not_found(format!("cannot find {shown}: nothing there has that name"));
+    if asked.scheme == Scheme::Buildkit {
+        return failure.hint(builds::newest(entries));
+    }
     let nearest = names::nearest(entries, &asked.rest, NEAREST);
     match nearest.is_empty() {
         true => failure.hint(match entries.manifests.is_empty() {
@@ -137,12 +152,13 @@ impl<'a> Apart<'a> {
     }
 
     fn reference(&self, entry: &Descriptor, asked: &Store) -> String {
-        let store = portolan_oci::location::decode_store(&asked.name);
         let mut names = self.names.get(&entry.digest).into_iter().flatten();
-        match names.find(|name| self.digests.get(*name).is_some_and(Option::is_some)) {
-            Some(name) => format!("{}://{store}/{name}", asked.scheme),
-            None => format!("{}://{store}@{}", asked.scheme, entry.digest),
-        }
+        let name = names.find(|name| self.digests.get(*name).is_some_and(Option::is_some));
+        let (rest, digest) = match name {
+            Some(name) => (format!("/{name}"), None),
+            None => (String::new(), Some(entry.digest.clone())),
+        };
+        Location::Store(Store { rest, digest, ..asked.clone() }).shown()
     }
 }
 

@@ -4,10 +4,13 @@ use std::io::Read as _;
 
 use clap::ArgMatches;
 use clap::parser::ValueSource;
+use portolan::source::buildkit::Builder;
 use portolan::{Grants, Info, Kind, Parameter};
 use portolan_oci::{Digest, Location, Mode, Scheme};
 
+use crate::built::{self, Built};
 use crate::exit::Exit;
+use crate::frontend;
 use crate::stores::Stores;
 
 /// A file whose content goes to a guest: no larger than one host call's arguments may be.
@@ -25,11 +28,17 @@ pub struct Arguments {
 
 /// Reads what a frontend's own options hold, and `--format` and `--mode` for it.
 pub fn read(info: &Info, matches: &ArgMatches) -> Result<Arguments, Exit> {
-    let mut stores = Stores::new(matches.get_many::<String>("store").into_iter().flatten().map(String::as_str))?;
+    let built = match frontend::about_one(info) {
+        true => matches.get_one::<String>("metadata").map(|typed| built::read(typed)).transpose()?,
+        false => None,
+    };
+    let options = matches.get_many::<String>("store").into_iter().flatten().map(String::as_str);
+    let mut stores = Stores::new(options, builder(matches, built.as_ref()))?;
     let mut grants = Grants::new();
     let mut values = Vec::new();
     for parameter in &info.parameters {
-        for (place, typed) in given(parameter, matches) {
+        let built = built.as_ref().filter(|_| parameter.positional);
+        for (place, typed) in given(parameter, matches).into_iter().chain(built.map(|it| (0, it.reference.clone()))) {
             let value = match parameter.kind {
                 Kind::Flag | Kind::Text | Kind::Choice(_) => typed,
                 Kind::PullReference if !is_reference(&typed) => typed,
@@ -71,6 +80,16 @@ pub fn read(info: &Info, matches: &ArgMatches) -> Result<Arguments, Exit> {
     values.extend(format(info, matches).map(|format| ("format".into(), format)));
     values.extend(mode(matches).map(|mode| ("mode".into(), mode.as_str().into())));
     Ok(Arguments { values, grants, stores })
+}
+
+/// Whose results are meant by `buildkit://…`: the builder that is named, else the one that built what the metadata tell of.
+fn builder(matches: &ArgMatches, built: Option<&Built>) -> Builder {
+    let usual = Builder::usual();
+    match (matches.get_one::<String>("builder"), built.and_then(|built| built.builder.as_ref())) {
+        (Some(name), _) => usual.named(name),
+        (None, Some((name, node))) => usual.named(name).node(node),
+        (None, None) => usual,
+    }
 }
 
 /// What was given for a parameter, each with its place on the command line.
@@ -118,7 +137,7 @@ fn mode(matches: &ArgMatches) -> Option<Mode> {
 }
 
 /// A file's text, or what stdin holds.
-fn content(path: &str) -> Result<String, Exit> {
+pub fn content(path: &str) -> Result<String, Exit> {
     let fail = |error: std::io::Error| Exit::failure(format!("cannot read the file {path}: {error}"));
     let mut bytes = Vec::new();
     let read = match path {

@@ -9,13 +9,14 @@ use crate::exit::Exit;
 use crate::registries;
 
 /// Options that every command has; a frontend may not name its parameters like them.
-const OURS: [&str; 12] = [
+const OURS: [&str; 13] = [
     "allow",
     "compat",
     "exact",
     "format",
     "help",
     "jq",
+    "metadata",
     "metadata-file",
     "mode",
     "quiet",
@@ -36,13 +37,39 @@ pub fn command(path: &str, info: &Info, example: Option<&str>) -> Result<Command
         .about(info.summary.clone())
         .no_binary_name(true)
         .args_override_self(false);
+    let about_one = about_one(info);
     for parameter in &info.parameters {
-        command = command.arg(argument(parameter));
+        command = command.arg(match about_one && parameter.positional {
+            true => argument(parameter).required(false).required_unless_present(BUILT),
+            false => argument(parameter),
+        });
+    }
+    if about_one {
+        command = command.arg(built(info));
     }
     if let Some(example) = example {
         command = command.after_help(format!("Example:\n  {example}"));
     }
     Ok(command.args(common(&info.formats)).args(registries::options()))
+}
+
+/// The option that stands for the one reference.
+const BUILT: &str = "metadata";
+
+/// Whether a frontend is about one image: then what buildx wrote of a build can name it.
+pub fn about_one(info: &Info) -> bool {
+    let positional: Vec<&Parameter> = info.parameters.iter().filter(|parameter| parameter.positional).collect();
+    matches!(positional.as_slice(), [one] if one.kind == Kind::PullReference && one.required && !one.repeated)
+}
+
+fn built(info: &Info) -> Arg {
+    let reference = info.parameters.iter().find(|parameter| parameter.positional).map(|it| it.name.clone());
+    Arg::new(BUILT)
+        .long(BUILT)
+        .value_name("FILE[#TARGET]")
+        .help("What buildx built: the file that its --metadata-file wrote, in place of a reference")
+        .conflicts_with_all(reference)
+        .help_heading("Everywhere")
 }
 
 /// What every command takes.

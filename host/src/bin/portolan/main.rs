@@ -5,8 +5,10 @@
 
 mod about;
 mod arguments;
+mod built;
 mod bundle;
 mod commands;
+mod daemons;
 mod exit;
 mod frontend;
 mod metadata;

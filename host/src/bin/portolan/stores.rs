@@ -9,26 +9,28 @@ use std::sync::Arc;
 
 use portolan::source::Source;
 use portolan::source::archive::Archive;
+use portolan::source::buildkit::Builder;
 use portolan::source::layout::Layout;
 use portolan::{Code, Error};
 use portolan_oci::location::encode_store;
 use portolan_oci::reference::is_tag;
 use portolan_oci::{Location, Scheme};
 
+use crate::daemons;
 use crate::exit::Exit;
 
 /// What `--store` named, and what the references of this command opened.
-#[derive(Default)]
 pub struct Stores {
     named: BTreeMap<String, PathBuf>,
+    builder: Builder,
     /// By what guests call them.
     opened: BTreeMap<String, (String, Arc<dyn Source>)>,
 }
 
 impl Stores {
-    /// `NAME=DIR` of each `--store`.
-    pub fn new<'a>(options: impl Iterator<Item = &'a str>) -> Result<Self, Exit> {
-        let mut stores = Stores::default();
+    /// `NAME=DIR` of each `--store`, and the builder whose results may be meant.
+    pub fn new<'a>(options: impl Iterator<Item = &'a str>, builder: Builder) -> Result<Self, Exit> {
+        let mut stores = Stores { named: BTreeMap::new(), builder, opened: BTreeMap::new() };
         for option in options {
             let Some((name, folder)) =
                 option.split_once('=').filter(|(name, folder)| !name.is_empty() && !folder.is_empty())
@@ -75,28 +77,41 @@ impl Stores {
         let Some((scheme, rest)) = scheme else {
             return Location::parse(typed).map_err(|error| Exit::failure(error.to_string()));
         };
-        if rest.is_empty() {
-            return Err(Exit::failure(format!("{typed:?} is no reference: it names no store")));
-        }
-        let (name, path, rest) = cut(self, scheme, rest)?;
-        let repository = self.open(scheme, name, &path, may_be_new)?;
+        let (repository, rest) = match scheme {
+            Scheme::OciLayout | Scheme::OciArchive if rest.is_empty() => {
+                return Err(Exit::failure(format!("{typed:?} is no reference: it names no store")));
+            }
+            Scheme::OciLayout | Scheme::OciArchive => {
+                let (name, path, rest) = cut(self, scheme, rest)?;
+                (self.open(scheme, name, &path, may_be_new)?, rest.to_owned())
+            }
+            Scheme::Buildkit | Scheme::Containerd if may_be_new => {
+                return Err(Exit::failure(format!("cannot write to {typed}: what a daemon has can only be read")));
+            }
+            Scheme::Buildkit => {
+                let builder = &self.builder;
+                let open = |repository: &str| daemons::buildkit(builder, repository);
+                (bind(&mut self.opened, scheme, daemons::BUILDKIT, open)?, daemons::after_store(rest))
+            }
+            Scheme::Containerd => {
+                let (namespace, rest) = daemons::cut(rest)?;
+                let open = |repository: &str| daemons::containerd(&namespace, repository);
+                (bind(&mut self.opened, scheme, &namespace, open)?, rest)
+            }
+        };
         Location::parse(&format!("{repository}{rest}")).map_err(|error| Exit::failure(error.to_string()))
     }
 
-    /// Opens a store once, and says what guests call it. What reads from it and what writes to it are one object.
+    /// Opens a file or a folder, and says what guests call it.
     fn open(&mut self, scheme: Scheme, name: &str, path: &Path, may_be_new: bool) -> Result<String, Exit> {
-        let bound = encode_store(name);
-        let repository = format!("{scheme}://{bound}");
-        if !self.opened.contains_key(&repository) {
-            let source: Arc<dyn Source> = match (scheme, may_be_new) {
-                (Scheme::OciLayout, false) => Arc::new(Layout::open(path, &repository)?),
-                (Scheme::OciLayout, true) => Arc::new(Layout::create(path, &repository)?),
-                (Scheme::OciArchive, false) => Arc::new(Archive::open(path, &repository)?),
-                (Scheme::OciArchive, true) => Arc::new(Archive::create(path, &repository)?),
-            };
-            self.opened.insert(repository.clone(), (bound, source));
-        }
-        Ok(repository)
+        bind(&mut self.opened, scheme, name, |repository| {
+            Ok(match (scheme, may_be_new) {
+                (Scheme::OciArchive, false) => Arc::new(Archive::open(path, repository)?),
+                (Scheme::OciArchive, true) => Arc::new(Archive::create(path, repository)?),
+                (_, false) => Arc::new(Layout::open(path, repository)?),
+                (_, true) => Arc::new(Layout::create(path, repository)?),
+            })
+        })
     }
 
     /// Opens what `--store` named, as a frontend may ask for it by itself: a folder as a layout, a file as an archive.
@@ -131,6 +146,22 @@ impl Stores {
     }
 }
 
+/// Opens a store once, and says what guests call it. What reads from it and what writes to it are one object.
+fn bind(
+    opened: &mut BTreeMap<String, (String, Arc<dyn Source>)>,
+    scheme: Scheme,
+    name: &str,
+    open: impl FnOnce(&str) -> Result<Arc<dyn Source>, Exit>,
+) -> Result<String, Exit> {
+    let bound = encode_store(name);
+    let repository = format!("{scheme}://{bound}");
+    if !opened.contains_key(&repository) {
+        let source = open(&repository)?;
+        opened.insert(repository.clone(), (bound, source));
+    }
+    Ok(repository)
+}
+
 /// What a store that is not there would be called, and the rest: all up to the last `:TAG` or `@DIGEST`.
 fn new_store(scheme: Scheme, text: &str) -> Result<(&str, &str), Exit> {
     let fail = |why: String| Exit::failure(format!("\"{scheme}://{text}\" is no reference: {why}"));
@@ -160,6 +191,7 @@ fn is_store(scheme: Scheme, path: &Path) -> bool {
     match scheme {
         Scheme::OciLayout => Layout::is_at(path),
         Scheme::OciArchive => path.metadata().is_ok_and(|metadata| !metadata.is_dir()),
+        Scheme::Buildkit | Scheme::Containerd => false,
     }
 }
 
@@ -171,8 +203,8 @@ fn nothing_there(scheme: Scheme, text: &str) -> Exit {
         Scheme::OciLayout if Path::new(path).is_dir() => ("open the layout", "the folder has no index.json"),
         Scheme::OciLayout if Path::new(path).exists() => ("open the layout", "it is a file, not a folder"),
         Scheme::OciLayout => ("open the layout", "there is no such folder"),
-        Scheme::OciArchive if Path::new(path).is_dir() => ("open the archive", "it is a folder"),
-        Scheme::OciArchive => ("open the archive", "there is no such file"),
+        _ if Path::new(path).is_dir() => ("open the archive", "it is a folder"),
+        _ => ("open the archive", "there is no such file"),
     };
     let exit = Exit::from(Error::new(Code::NotFound, operation, path, detail));
     match scheme {
@@ -185,7 +217,7 @@ fn nothing_there(scheme: Scheme, text: &str) -> Exit {
         Scheme::OciLayout => exit.hint(
             "BuildKit writes a layout with --output type=oci,tar=false,dest=DIR; `--store NAME=DIR` gives one a name",
         ),
-        Scheme::OciArchive => exit.hint("BuildKit writes an archive with --output type=oci,dest=FILE"),
+        _ => exit.hint("BuildKit writes an archive with --output type=oci,dest=FILE"),
     }
 }
 
@@ -197,6 +229,10 @@ pub fn utf8(word: &OsString) -> Result<&str, Exit> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn stores(options: &[&str]) -> Stores {
+        Stores::new(options.iter().copied(), Builder::usual()).unwrap()
+    }
 
     fn folder() -> tempfile::TempDir {
         let folder = tempfile::tempdir().unwrap();
@@ -226,7 +262,7 @@ mod tests {
             (&format!("layout:1.3{digest}"), "layout", &format!(":1.3{digest}")),
         ];
         for (typed, store, rest) in table {
-            let location = Stores::default().locate(&format!("oci-layout://{root}/{typed}")).unwrap();
+            let location = stores(&[]).locate(&format!("oci-layout://{root}/{typed}")).unwrap();
             let expected = format!("oci-layout://{}{rest}", encode_store(format!("{root}/{store}")));
             assert_eq!(location.to_string(), expected, "{typed}");
             assert_eq!(location.shown(), format!("oci-layout://{root}/{store}{rest}"), "{typed}");
@@ -239,7 +275,7 @@ mod tests {
         let root = folder.path().to_str().unwrap();
         let digest = format!("@sha256:{}", "a".repeat(64));
         let with_tag = format!(":1.3{digest}");
-        for scheme in Scheme::ALL {
+        for scheme in [Scheme::OciLayout, Scheme::OciArchive] {
             let there = scheme == Scheme::OciLayout;
             for (typed, store, rest) in [
                 ("new", "new", ""),
@@ -254,13 +290,13 @@ mod tests {
                 // In a layout that is there it is a name.
                 ("layout/new:1", if there { "layout" } else { "layout/new" }, if there { "/new:1" } else { ":1" }),
             ] {
-                let location = Stores::default().locate_target(&format!("{scheme}://{root}/{typed}")).unwrap();
+                let location = stores(&[]).locate_target(&format!("{scheme}://{root}/{typed}")).unwrap();
                 let expected = format!("{scheme}://{}{rest}", encode_store(format!("{root}/{store}")));
                 assert_eq!(location.to_string(), expected, "{typed}");
-                assert!(Stores::default().locate(&format!("{scheme}://{root}/new")).is_err());
+                assert!(stores(&[]).locate(&format!("{scheme}://{root}/new")).is_err());
             }
             for wrong in ["none/new:1", "new:not a tag", "new@sha256:00", ":1", "new:"] {
-                assert!(Stores::default().locate_target(&format!("{scheme}://{root}/{wrong}")).is_err(), "{wrong}");
+                assert!(stores(&[]).locate_target(&format!("{scheme}://{root}/{wrong}")).is_err(), "{wrong}");
             }
         }
         assert!(std::fs::read_dir(root).unwrap().count() == 3, "nothing was made");
@@ -270,31 +306,36 @@ mod tests {
     fn what_is_read_and_written_is_one_store() {
         let folder = folder();
         let layout = format!("oci-layout://{}/layout", folder.path().display());
-        let mut stores = Stores::default();
+        let mut stores = stores(&[]);
         let source = stores.locate(&format!("{layout}:8")).unwrap();
         let target = stores.locate_target(&format!("{layout}:9")).unwrap();
         assert_eq!(source.repository(), target.repository());
         assert_eq!(stores.into_opened().count(), 1);
         // A target by its name, which is not there, and not opened again for its name.
         let option = format!("out={}/new", folder.path().display());
-        let mut stores = Stores::new([option.as_str()].into_iter()).unwrap();
+        let mut stores = Stores::new([option.as_str()].into_iter(), Builder::usual()).unwrap();
         stores.locate_target("oci-layout://out:app").unwrap();
         stores.open_named().unwrap();
         assert_eq!(stores.into_opened().count(), 1);
-        assert!(Stores::new([option.as_str()].into_iter()).unwrap().open_named().is_err());
-        assert!(Stores::new([option.as_str()].into_iter()).unwrap().locate("oci-layout://out:app").is_err());
+        assert!(Stores::new([option.as_str()].into_iter(), Builder::usual()).unwrap().open_named().is_err());
+        assert!(
+            Stores::new([option.as_str()].into_iter(), Builder::usual())
+                .unwrap()
+                .locate("oci-layout://out:app")
+                .is_err()
+        );
     }
 
     #[test]
     fn a_name_is_bound_by_option() {
         let folder = folder();
         let option = format!("out={}/layout", folder.path().display());
-        let mut stores = Stores::new([option.as_str()].into_iter()).unwrap();
+        let mut stores = Stores::new([option.as_str()].into_iter(), Builder::usual()).unwrap();
         assert_eq!(stores.locate("oci-layout://out:app").unwrap().to_string(), "oci-layout://out:app");
         for wrong in ["out", "=x", "out=", "a/b=x"] {
-            assert!(Stores::new([wrong].into_iter()).is_err(), "{wrong}");
+            assert!(Stores::new([wrong].into_iter(), Builder::usual()).is_err(), "{wrong}");
         }
-        assert!(Stores::new(["a=b", "a=c"].into_iter()).is_err());
+        assert!(Stores::new(["a=b", "a=c"].into_iter(), Builder::usual()).is_err());
     }
 
     #[test]
@@ -306,7 +347,7 @@ mod tests {
             format!("oci-archive://{root}/nope.tar"),
             format!("oci-archive://{root}/layout"),
         ] {
-            assert!(Stores::default().locate(&typed).is_err(), "{typed}");
+            assert!(stores(&[]).locate(&typed).is_err(), "{typed}");
         }
     }
 }

@@ -90,7 +90,7 @@ impl Connection {
 fn bytes(pem: &Pem) -> Result<Vec<u8>, String> {
     match pem {
         Pem::File(path) => {
-            super::hosts::read(path)?.ok_or_else(|| format!("{}: there is no such file", path.display()))
+            crate::source::file::read(path)?.ok_or_else(|| format!("{}: there is no such file", path.display()))
         }
         Pem::Stored { bytes, .. } => Ok(bytes.to_vec()),
     }

@@ -20,11 +20,11 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use self::buildkit::Registries;
-pub(super) use self::folder::read;
 use self::plan::Flags;
 pub(super) use self::plan::Planned;
 use self::settings::{Entry, Source};
 pub(super) use self::settings::{KeyPair, Need, Pem, Said};
+use crate::source::{self, file};
 
 /// Where a [`Registry`](super::Registry) learns which hosts to ask: places that are named, then the usual ones; and what
 /// holds whatever they say.
@@ -66,7 +66,6 @@ impl Hosts {
         let home = std::env::home_dir();
         let config = path("XDG_CONFIG_HOME").or_else(|| home.as_ref().map(|home| home.join(".config")));
         let ours = |name: &str| config.as_ref().map(|config| config.join(name));
-        let docker = path("DOCKER_CONFIG").or_else(|| home.as_ref().map(|home| home.join(".docker")));
         let etc = |name: &str| Some(Path::new("/etc").join(name));
         let usual = Usual {
             buildkitd: [ours("buildkit/buildkitd.toml"), etc("buildkit/buildkitd.toml")]
@@ -77,7 +76,7 @@ impl Hosts {
                 .into_iter()
                 .flatten()
                 .collect(),
-            buildx: path("BUILDX_CONFIG").or_else(|| docker.map(|docker| docker.join("buildx"))),
+            buildx: source::buildx::folder(),
         };
         Hosts { usual, ..Hosts::default() }
     }
@@ -250,30 +249,16 @@ fn warned<T>(read: Result<T, String>) -> Option<T> {
 }
 
 /// `None` if it is not there.
-fn buildkitd_toml(file: &Path) -> Result<Option<Registries>, String> {
-    let Some(bytes) = folder::read(file)? else { return Ok(None) };
-    let beside = file.parent().unwrap_or(Path::new(""));
+fn buildkitd_toml(path: &Path) -> Result<Option<Registries>, String> {
+    let Some(bytes) = file::read(path)? else { return Ok(None) };
+    let beside = path.parent().unwrap_or(Path::new(""));
     let pem = |name: &str| Pem::File(settings::beside(beside, name));
-    buildkit::parse(&folder::text(bytes, file)?, &file.display().to_string(), &pem).map(Some)
+    buildkit::parse(&file::text(bytes, path)?, &path.display().to_string(), &pem).map(Some)
 }
 
-fn stored_builder(buildx: Option<&Path>, name: &str) -> Result<Registries, String> {
-    let valid = buildx::name(name).ok_or_else(|| format!("{name:?} is no name of a builder"))?;
-    let folder = buildx.ok_or("there is no home folder in which buildx keeps its builders")?.join("instances");
-    let file = folder.join(valid);
-    match folder::read(&file)? {
-        Some(bytes) => buildx::parse(&bytes, &file),
-        None => {
-            let listed = std::fs::read_dir(&folder).into_iter().flatten().take(100);
-            let mut names: Vec<String> = listed
-                .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
-                .filter(|name| !name.starts_with('.'))
-                .collect();
-            names.sort();
-            let names = if names.is_empty() { "none at all".to_owned() } else { names.join(", ") };
-            Err(format!("there is no builder {name:?} in {}; there is {names}", folder.display()))
-        }
-    }
+fn stored_builder(folder: Option<&Path>, name: &str) -> Result<Registries, String> {
+    let (file, instance) = source::buildx::instance(folder, name)?;
+    buildx::registries(instance, &file)
 }
 
 fn with_folders(mut entry: Entry) -> Result<Entry, String> {

@@ -1,8 +1,8 @@
-//! What buildx keeps of a builder: a JSON file `instances/NAME` that holds, in base64, the builder's `buildkitd.toml` and
-//! the certificates which that names (<https://github.com/docker/buildx/blob/master/store/nodegroup.go>). In the stored
-//! file their paths are those that they have in the builder's container: `/etc/buildkit/certs/HOST/FILE`.
+//! What a builder of buildx says of registries: among its files is the `buildkitd.toml` of its daemon, with the certificates
+//! which that names. In the stored file their paths are those that they have in the builder's container:
+//! `/etc/buildkit/certs/HOST/FILE`.
 //!
-//! Pure: bytes in, a table out.
+//! Pure: a builder in, a table out.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -10,36 +10,21 @@ use std::sync::Arc;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use serde::Deserialize;
 
 use super::buildkit::{self, Registries};
 use super::settings::Pem;
+use crate::source::buildx::Instance;
 
 /// The file among a node's that is its daemon's configuration.
 const CONFIG: &str = "buildkitd.toml";
 /// Where the files of a node are in its container.
 const FOLDER: &str = "/etc/buildkit/";
 
-#[derive(Deserialize)]
-#[serde(rename_all = "PascalCase")]
-struct Group {
-    #[serde(default)]
-    nodes: Option<Vec<Node>>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "PascalCase")]
-struct Node {
-    #[serde(default)]
-    files: Option<BTreeMap<String, String>>,
-}
-
 /// What the builder's `buildkitd.toml` says of each registry: that of its first node that has one, for buildx gives all
 /// of them the same unless told otherwise. A builder without one says nothing.
-pub(super) fn parse(bytes: &[u8], file: &Path) -> Result<Registries, String> {
+pub(super) fn registries(builder: Instance, file: &Path) -> Result<Registries, String> {
     let shown = file.display();
-    let group: Group = serde_json::from_slice(bytes).map_err(|error| format!("{shown}: it is no builder: {error}"))?;
-    let mut files = group.nodes.into_iter().flatten().filter_map(|node| node.files);
+    let mut files = builder.nodes.into_iter().flatten().filter_map(|node| node.files);
     let Some(files) = files.find(|files| files.contains_key(CONFIG)) else { return Ok(Registries::new()) };
     let mut stored = BTreeMap::new();
     for (name, text) in files {
@@ -54,16 +39,13 @@ pub(super) fn parse(bytes: &[u8], file: &Path) -> Result<Registries, String> {
     buildkit::parse(&config, &format!("{shown}({CONFIG})"), &pem)
 }
 
-/// Builders' names as buildx checks them; it keeps them in lower case.
-pub(super) fn name(text: &str) -> Option<String> {
-    let inner = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_' | b'+');
-    let valid = text.starts_with(|first: char| first.is_ascii_alphabetic()) && text.bytes().all(inner);
-    valid.then(|| text.to_ascii_lowercase())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn parse(bytes: &[u8], file: &Path) -> Result<Registries, String> {
+        registries(crate::source::buildx::parse(bytes, file)?, file)
+    }
 
     fn instance(files: &[(&str, &str)]) -> String {
         let files: Vec<String> =
@@ -98,20 +80,6 @@ mod tests {
         ] {
             let message = parse(json.as_bytes(), Path::new("/b")).unwrap_err();
             assert!(message.starts_with(expected), "{json}\n{message}");
-        }
-    }
-
-    #[test]
-    fn names() {
-        for (text, expected) in [
-            ("builder", Some("builder")),
-            ("My-Builder_1.0+x", Some("my-builder_1.0+x")),
-            ("", None),
-            ("1b", None),
-            ("../b", None),
-            ("b/c", None),
-        ] {
-            assert_eq!(name(text).as_deref(), expected, "{text}");
         }
     }
 }

@@ -8,14 +8,13 @@
 //! certs.d/r.corp/client.cert, .key      and what we show
 //! ```
 
-use std::io::{self, Read};
+use std::io;
 use std::path::{Path, PathBuf};
 
 use super::containerd;
 use super::settings::{Entry, KeyPair, Pem, Said, Settings, Source};
+use crate::source::file::{read, text};
 
-/// A configuration is a few kilobytes; this is a file of something else.
-const FILE: u64 = 1 << 20;
 /// More files than one host has certificates.
 const FILES: usize = 1_000;
 
@@ -75,29 +74,6 @@ pub(super) fn certificates(folder: &Path, settings: &mut Settings) -> Result<(),
         }
     }
     Ok(())
-}
-
-/// The bytes of a file; `None` if it is not there.
-pub(in super::super) fn read(path: &Path) -> Result<Option<Vec<u8>>, String> {
-    let fail = |error: io::Error| format!("{}: {error}", path.display());
-    let file = match std::fs::File::open(path) {
-        Ok(file) => file,
-        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
-            return Ok(None);
-        }
-        Err(error) => return Err(fail(error)),
-    };
-    let mut bytes = Vec::new();
-    file.take(FILE + 1).read_to_end(&mut bytes).map_err(fail)?;
-    match bytes.len() as u64 > FILE {
-        true => Err(format!("{}: it is larger than 1 MiB", path.display())),
-        false => Ok(Some(bytes)),
-    }
-}
-
-/// A file's text.
-pub(super) fn text(bytes: Vec<u8>, path: &Path) -> Result<String, String> {
-    String::from_utf8(bytes).map_err(|_| format!("{}: it is no UTF-8 text", path.display()))
 }
 
 #[cfg(test)]
