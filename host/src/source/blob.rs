@@ -1,10 +1,13 @@
-//! Bytes at rest: a file of a layout, or a member of an archive, which is a part of a file.
+//! Bytes at rest: a file of a layout, or a member of an archive, which is a part of a file, a part of what comes out of a
+//! compressed file, or kept in memory.
 //!
-//! All reading is by offset, so that many readers share one open file, and only ever inside the part.
+//! Files are read by offset, so that many readers share one open file, and only ever inside the part. What has to be
+//! unpacked has no offsets: each reader goes over all that lies before its part again.
 //!
 //! Little is read and hashed on the calling thread, which takes less time than handing it to another one; more goes,
 //! piece by piece, to where blocking is allowed.
 
+use std::fmt;
 use std::fs::{File, Metadata};
 use std::io::{self, Read};
 use std::os::unix::fs::{FileExt, MetadataExt};
@@ -12,6 +15,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use futures_util::{StreamExt, TryStreamExt, stream};
+use portolan_oci::{Algorithm, Digest, Hasher};
 
 use super::ByteStream;
 use super::verify::Verifier;
@@ -22,18 +26,37 @@ use crate::error::{Code, Error, Result};
 const AT_ONCE: u64 = 64 << 10;
 /// What a stream reads at a time.
 const PIECE: u64 = 256 << 10;
+/// What is gone over at a time: who has lost interest stops a reader there.
+const STRIDE: u64 = 64 << 20;
 
-/// A part of an open file.
+/// Bytes of known length.
 #[derive(Debug, Clone)]
 pub(super) struct Blob {
-    file: Arc<File>,
-    start: u64,
+    place: Place,
     length: u64,
+}
+
+#[derive(Debug, Clone)]
+enum Place {
+    /// A part of an open file, from here on.
+    File(Arc<File>, u64),
+    /// A part of a stream, from here on.
+    Stream(Arc<dyn Again>, u64),
+    Memory(Bytes),
+}
+
+/// A stream that can be read as often as one likes, from its beginning.
+pub(super) trait Again: fmt::Debug + Send + Sync {
+    /// The stream.
+    fn start(&self) -> io::Result<Box<dyn Read + Send>>;
+
+    /// What the file that it comes from looks like now.
+    fn stamp(&self) -> io::Result<Stamp>;
 }
 
 /// Tells whether a file was changed since: what a program that caches by file name looks at, and that the name does not
 /// mean another file now.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct Stamp {
     file: (u64, u64),
     length: u64,
@@ -44,7 +67,17 @@ pub(super) struct Stamp {
 impl Blob {
     /// `length` bytes of `file` from `start`.
     pub(super) fn new(file: Arc<File>, start: u64, length: u64) -> Self {
-        Blob { file, start, length }
+        Blob { place: Place::File(file, start), length }
+    }
+
+    /// `length` bytes of a stream from `start`.
+    pub(super) fn of_stream(stream: Arc<dyn Again>, start: u64, length: u64) -> Self {
+        Blob { place: Place::Stream(stream, start), length }
+    }
+
+    /// These.
+    pub(super) fn of_bytes(bytes: Bytes) -> Self {
+        Blob { length: bytes.len() as u64, place: Place::Memory(bytes) }
     }
 
     /// How many bytes there are.
@@ -52,19 +85,51 @@ impl Blob {
         self.length
     }
 
-    /// What the file looks like now.
+    /// What the file looks like now. What is in memory never looks otherwise.
     pub(super) fn stamp(&self) -> io::Result<Stamp> {
-        self.file.metadata().map(|metadata| Stamp::of(&metadata))
+        match &self.place {
+            Place::File(file, _) => file.metadata().map(|metadata| Stamp::of(&metadata)),
+            Place::Stream(stream, _) => stream.stamp(),
+            Place::Memory(_) => Ok(Stamp::default()),
+        }
+    }
+
+    /// How much work it is to read so many bytes.
+    pub(super) fn work(&self, bytes: u64) -> u64 {
+        match &self.place {
+            Place::Stream(..) => u64::MAX,
+            Place::File(..) | Place::Memory(_) => bytes,
+        }
     }
 
     /// At most `length` bytes from `offset`; short only at the end.
     ///
     /// No more memory is taken at once than a piece; beyond that it grows with what is read.
     pub(super) fn read(&self, offset: u64, length: u64) -> io::Result<Vec<u8>> {
-        let expected = length.min(self.length.saturating_sub(offset)).min(PIECE);
-        let mut bytes = Vec::with_capacity(usize::try_from(expected).unwrap_or_default());
-        Reader { blob: self, offset }.take(length).read_to_end(&mut bytes)?;
+        let length = length.min(self.length.saturating_sub(offset));
+        let mut bytes = Vec::with_capacity(usize::try_from(length.min(PIECE)).unwrap_or_default());
+        let mut reader = self.reader()?;
+        reader.skip(offset);
+        reader.take(length).read_to_end(&mut bytes)?;
         Ok(bytes)
+    }
+
+    /// The digest of all of it.
+    pub(super) fn digest(&self) -> io::Result<Digest> {
+        let (digest, length) = hash(&[], &mut self.reader()?)?;
+        match length == self.length {
+            true => Ok(digest),
+            false => Err(io::Error::other("it became shorter while it was read")),
+        }
+    }
+
+    fn reader(&self) -> io::Result<Reader> {
+        let inner: Inner = match &self.place {
+            Place::File(file, start) => Inner::File(file.clone(), *start),
+            Place::Stream(stream, start) => Inner::Stream(stream.start()?, *start),
+            Place::Memory(bytes) => Inner::Memory(bytes.clone()),
+        };
+        Ok(Reader { inner, left: self.length })
     }
 }
 
@@ -82,29 +147,96 @@ pub(super) async fn work_on<T: Send + 'static>(bytes: u64, work: impl FnOnce() -
 
 /// A blob in pieces, verified: the last piece comes after the verdict.
 pub(super) fn pieces(blob: Blob, verifier: Verifier) -> ByteStream {
-    stream::try_unfold(Some((blob, verifier, 0)), |state| async {
-        let Some((blob, verifier, offset)) = state else { return Ok(None) };
-        let next = PIECE.min(verifier.left());
-        let (piece, rest) = work_on(next, move || piece(blob, verifier, offset, next)).await??;
-        Ok((!piece.is_empty()).then_some((piece, rest)))
+    stream::try_unfold(Some(Reading { blob, reader: None, verifier }), |state| async {
+        let Some(mut reading) = state else { return Ok(None) };
+        loop {
+            let work = reading.blob.work(PIECE.min(reading.verifier.left()));
+            reading = match work_on(work, move || reading.step()).await?? {
+                Step::Nearer(reading) => *reading,
+                Step::Piece(piece, rest) => return Ok((!piece.is_empty()).then_some((piece, rest))),
+            };
+        }
     })
     .boxed()
 }
 
-/// What is left of a stream: nothing after its last piece.
-type Rest = Option<(Blob, Verifier, u64)>;
+/// A blob that is being read.
+struct Reading {
+    blob: Blob,
+    /// Once it was begun.
+    reader: Option<Reader>,
+    verifier: Verifier,
+}
 
-fn piece(blob: Blob, mut verifier: Verifier, offset: u64, length: u64) -> Result<(Bytes, Rest)> {
-    let bytes = blob
-        .read(offset, length)
-        .map_err(|failure| Error::new(Code::Other, "read", verifier.subject(), failure.to_string()))?;
-    verifier.update(&bytes)?;
-    if verifier.left() == 0 || bytes.is_empty() {
-        verifier.finish()?;
-        return Ok((bytes.into(), None));
+enum Step {
+    /// Its first byte has not come yet.
+    Nearer(Box<Reading>),
+    /// Bytes, and what is left: nothing after the last piece.
+    Piece(Bytes, Option<Reading>),
+}
+
+impl Reading {
+    fn step(mut self) -> Result<Step> {
+        let subject = self.verifier.subject().to_owned();
+        let fail = |failure: io::Error| Error::new(code(&failure), "read", subject.as_str(), failure.to_string());
+        let mut reader = match self.reader.take() {
+            Some(reader) => reader,
+            None => self.blob.reader().map_err(fail)?,
+        };
+        if !reader.approach().map_err(fail)? {
+            self.reader = Some(reader);
+            return Ok(Step::Nearer(Box::new(self)));
+        }
+        let next = PIECE.min(self.verifier.left());
+        let mut bytes = Vec::with_capacity(usize::try_from(next.min(reader.left)).unwrap_or_default());
+        Read::by_ref(&mut reader).take(next).read_to_end(&mut bytes).map_err(fail)?;
+        self.verifier.update(&bytes)?;
+        if self.verifier.left() == 0 || bytes.is_empty() {
+            self.verifier.finish()?;
+            return Ok(Step::Piece(bytes.into(), None));
+        }
+        self.reader = Some(reader);
+        Ok(Step::Piece(bytes.into(), Some(self)))
     }
-    let read = bytes.len() as u64;
-    Ok((bytes.into(), Some((blob, verifier, offset + read))))
+}
+
+/// What kind of failure it is that reading ended with.
+pub(super) fn code(failure: &io::Error) -> Code {
+    match failure.kind() {
+        io::ErrorKind::InvalidData => Code::Malformed,
+        io::ErrorKind::FileTooLarge => Code::TooLarge,
+        _ => Code::Other,
+    }
+}
+
+/// Goes over so many bytes, or as many as there are; how many that were.
+pub(super) fn skip(reader: &mut impl Read, count: u64) -> io::Result<u64> {
+    let mut skipped = 0;
+    let mut buffer = vec![0; usize::try_from(count.min(PIECE)).unwrap_or_default()];
+    while skipped < count {
+        let wanted = usize::try_from(count - skipped).unwrap_or(usize::MAX).min(buffer.len());
+        match reader.read(buffer.get_mut(..wanted).unwrap_or_default())? {
+            0 => break,
+            read => skipped += read as u64,
+        }
+    }
+    Ok(skipped)
+}
+
+/// The digest of what was read already and of all that comes, and how many bytes that are.
+pub(super) fn hash(start: &[u8], reader: &mut impl Read) -> io::Result<(Digest, u64)> {
+    let mut hasher = Hasher::new(Algorithm::Sha256);
+    hasher.update(start);
+    let mut length = start.len() as u64;
+    let mut buffer = vec![0; PIECE as usize];
+    loop {
+        let read = reader.read(&mut buffer)?;
+        if read == 0 {
+            return Ok((hasher.finish(), length));
+        }
+        hasher.update(buffer.get(..read).unwrap_or_default());
+        length += read as u64;
+    }
 }
 
 /// All of a stream, for content of bounded size.
@@ -131,20 +263,65 @@ impl Stamp {
     }
 }
 
-struct Reader<'a> {
-    blob: &'a Blob,
-    offset: u64,
+/// A blob from its first byte to its last.
+struct Reader {
+    inner: Inner,
+    left: u64,
 }
 
-impl Read for Reader<'_> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let left = self.blob.length.saturating_sub(self.offset);
-        if left == 0 {
-            return Ok(0);
+enum Inner {
+    /// From here on.
+    File(Arc<File>, u64),
+    /// After so many bytes.
+    Stream(Box<dyn Read + Send>, u64),
+    /// These.
+    Memory(Bytes),
+}
+
+impl Reader {
+    /// Comes a stride nearer to the first byte; whether it is there.
+    fn approach(&mut self) -> io::Result<bool> {
+        let Inner::Stream(stream, before) = &mut self.inner else { return Ok(true) };
+        let stride = STRIDE.min(*before);
+        // A stream that has become shorter has no more bytes later, either, and that is found out then.
+        *before = match skip(stream, stride)? {
+            skipped if skipped == stride => *before - stride,
+            _ => 0,
+        };
+        Ok(*before == 0)
+    }
+
+    /// Goes over some of its bytes.
+    fn skip(&mut self, count: u64) {
+        let count = count.min(self.left);
+        match &mut self.inner {
+            Inner::File(_, at) => *at = at.saturating_add(count),
+            Inner::Memory(bytes) => drop(bytes.split_to(usize::try_from(count).unwrap_or(usize::MAX).min(bytes.len()))),
+            Inner::Stream(_, before) => *before = before.saturating_add(count),
         }
-        let wanted = usize::try_from(left).unwrap_or(usize::MAX).min(buffer.len());
-        let read = self.blob.file.read_at(&mut buffer[..wanted], self.blob.start.saturating_add(self.offset))?;
-        self.offset += read as u64;
+        self.left -= count;
+    }
+}
+
+impl Read for Reader {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        while !self.approach()? {}
+        let wanted = usize::try_from(self.left).unwrap_or(usize::MAX).min(buffer.len());
+        let buffer = buffer.get_mut(..wanted).unwrap_or_default();
+        let read = match &mut self.inner {
+            Inner::File(file, at) => {
+                let read = file.read_at(buffer, *at)?;
+                *at = at.saturating_add(read as u64);
+                read
+            }
+            Inner::Stream(stream, _) => stream.read(buffer)?,
+            Inner::Memory(bytes) => {
+                let part = bytes.split_to(wanted.min(bytes.len()));
+                buffer.get_mut(..part.len()).unwrap_or_default().copy_from_slice(&part);
+                part.len()
+            }
+        };
+        self.left -= read as u64;
         Ok(read)
     }
 }

@@ -4,18 +4,22 @@
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
+use std::io::IsTerminal as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use portolan::source::Source;
 use portolan::source::archive::Archive;
 use portolan::source::layout::Layout;
-use portolan::{Code, Error};
+use portolan::{Code, Error, Limits};
 use portolan_oci::location::encode_store;
 use portolan_oci::reference::is_tag;
 use portolan_oci::{Location, Scheme};
 
 use crate::exit::Exit;
+
+/// What stands for standard input where a tar is meant.
+const STANDARD_INPUT: &str = "-";
 
 /// What `--store` named, and what the references of this command opened.
 #[derive(Default)]
@@ -63,6 +67,22 @@ impl Stores {
         })
     }
 
+    /// Reads an archive from standard input, which comes by once.
+    fn receive(&mut self, scheme: Scheme) -> Result<String, Exit> {
+        let repository = format!("{scheme}://{}", encode_store(STANDARD_INPUT));
+        if self.opened.contains_key(&repository) {
+            return Ok(repository);
+        }
+        let input = std::io::stdin();
+        if input.is_terminal() {
+            return Err(Exit::failure(format!("cannot read {repository}: standard input is a terminal"))
+                .hint("pipe an archive in, as `COMMAND | portolan …`, or name a file"));
+        }
+        let source = Arc::new(Archive::receive(input, &repository, &Limits::default())?);
+        self.opened.insert(repository.clone(), (encode_store(STANDARD_INPUT), source));
+        Ok(repository)
+    }
+
     fn find(
         &mut self,
         typed: &str,
@@ -78,8 +98,19 @@ impl Stores {
         if rest.is_empty() {
             return Err(Exit::failure(format!("{typed:?} is no reference: it names no store")));
         }
-        let (name, path, rest) = cut(self, scheme, rest)?;
-        let repository = self.open(scheme, name, &path, may_be_new)?;
+        let (repository, rest) = match after_standard_input(scheme, rest) {
+            Some(_) if may_be_new => {
+                return Err(Exit::failure(format!(
+                    "cannot write {typed}: an archive is written to a file, not to standard output"
+                ))
+                .hint(format!("{scheme}://./- is a file of that name")));
+            }
+            Some(rest) => (self.receive(scheme)?, rest),
+            None => {
+                let (name, path, rest) = cut(self, scheme, rest)?;
+                (self.open(scheme, name, &path, may_be_new)?, rest)
+            }
+        };
         Location::parse(&format!("{repository}{rest}")).map_err(|error| Exit::failure(error.to_string()))
     }
 
@@ -129,6 +160,12 @@ impl Stores {
     pub fn into_opened(self) -> impl Iterator<Item = (String, Arc<dyn Source>)> {
         self.opened.into_values()
     }
+}
+
+/// What is asked for of an archive on standard input, if that is what is meant: `-`, whatever files there are.
+fn after_standard_input(scheme: Scheme, text: &str) -> Option<&str> {
+    let rest = text.strip_prefix(STANDARD_INPUT).filter(|_| scheme == Scheme::OciArchive)?;
+    (rest.is_empty() || rest.starts_with(['/', ':', '@'])).then_some(rest)
 }
 
 /// What a store that is not there would be called, and the rest: all up to the last `:TAG` or `@DIGEST`.
