@@ -1,5 +1,5 @@
 //! Archives as sources: those that real tools wrote, and those that nobody should; here plain ones, packed ones and what
-//! comes by standard input in `archives/packed.rs`. What the tar reader makes of each kind of header is tested beside it;
+//! comes by standard input in `archives/packed.rs`, docker's own in `archives/docker.rs`. What the tar reader makes of each kind of header is tested beside it;
 //! here is what becomes of an archive.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
@@ -16,6 +16,8 @@ use proptest::prelude::*;
 use rustix::fs::{CWD, Mode, mkfifoat};
 use tar::{Builder, EntryType};
 
+#[path = "archives/docker.rs"]
+mod docker;
 #[path = "archives/made.rs"]
 mod made_here;
 #[path = "archives/packed.rs"]

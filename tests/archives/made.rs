@@ -52,6 +52,15 @@ impl Tar {
         self.file("index.json", made::index(entries))
     }
 
+    /// A link as docker and skopeo write them.
+    pub fn link(mut self, kind: EntryType, name: &str, target: &str) -> Self {
+        let mut header = Header::new_gnu();
+        header.set_entry_type(kind);
+        header.set_size(0);
+        self.0.append_link(&mut header, name, target).unwrap();
+        self
+    }
+
     pub fn member(mut self, kind: EntryType, name: &str, content: &[u8]) -> Self {
         let mut header = Header::new_ustar();
         header.as_old_mut().name[..name.len()].copy_from_slice(name.as_bytes());

@@ -16,17 +16,20 @@ pub enum Scheme {
     OciLayout,
     /// A tar of such a folder.
     OciArchive,
+    /// A tar as `docker save` writes it.
+    DockerArchive,
 }
 
 impl Scheme {
     /// All of them.
-    pub const ALL: [Scheme; 2] = [Scheme::OciLayout, Scheme::OciArchive];
+    pub const ALL: [Scheme; 3] = [Scheme::OciLayout, Scheme::OciArchive, Scheme::DockerArchive];
 
     /// What stands before `://`.
     pub fn as_str(self) -> &'static str {
         match self {
             Scheme::OciLayout => "oci-layout",
             Scheme::OciArchive => "oci-archive",
+            Scheme::DockerArchive => "docker-archive",
         }
     }
 }
@@ -81,7 +84,7 @@ impl Location {
         }
         let fail = |why: String| Err(InvalidLocation(InvalidReference::new(text, why)));
         let Some(scheme) = Scheme::ALL.into_iter().find(|known| known.as_str() == scheme) else {
-            return fail("its scheme is none of docker, oci, oci-layout, oci-archive".into());
+            return fail("its scheme is none of docker, oci, oci-layout, oci-archive, docker-archive".into());
         };
         let (rest, digest) = match rest.rsplit_once('@') {
             None => (rest, None),

@@ -27,7 +27,7 @@ impl Layout {
         let name = decode_store(&store.name);
         let shown = format!("{}://{name}", store.scheme);
         let fail = |code, operation: &str, detail: &str| Error::new(code, operation, &shown, detail);
-        if store.scheme == Scheme::OciArchive {
+        if matches!(store.scheme, Scheme::OciArchive | Scheme::DockerArchive) {
             let detail = "a bundle reads layouts in folders, not archives: unpack it (tar -xf) and give the folder";
             return Err(fail(Code::Unsupported, operation, detail));
         }

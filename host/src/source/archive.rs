@@ -11,6 +11,7 @@
 //!
 //! Not here: archives of xz and bzip2, which no tool of the field writes.
 
+pub mod docker;
 mod opened;
 mod pass;
 mod sink;
@@ -41,40 +42,51 @@ const VERSION: &str = "oci-layout";
 /// What docker's own archives have where a layout has index.json.
 const DOCKER_MANIFEST: &str = "manifest.json";
 
+/// Longer names are nothing that a docker archive has.
+const NAME_MAX: usize = 256;
+
 /// What an archive is taken for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Meant {
     Layout,
+    Docker,
 }
 
 impl Meant {
     fn scheme(self) -> Scheme {
         match self {
             Meant::Layout => Scheme::OciArchive,
+            Meant::Docker => Scheme::DockerArchive,
         }
     }
 
-    /// The names that can be asked for. Others need not be remembered, which bounds what a million of them cost.
+    /// The names that can be asked for. Others need not be remembered, which bounds what a million of them cost. In a docker
+    /// archive anything can be, by the name that its manifest.json gives it.
     fn wants(self, name: &str) -> bool {
         let is_blob = |name: &str| {
             let (algorithm, hex) = name.strip_prefix("blobs/")?.split_once('/')?;
             Digest::parse(&format!("{algorithm}:{hex}")).ok()
         };
-        matches!(name, INDEX | VERSION | DOCKER_MANIFEST) || is_blob(name).is_some()
+        match self {
+            Meant::Layout => matches!(name, INDEX | VERSION | DOCKER_MANIFEST) || is_blob(name).is_some(),
+            Meant::Docker => name.len() <= NAME_MAX,
+        }
     }
 
     /// Whether members that are compressed themselves are hashed as they come by: nothing else tells their digest.
     fn hashes(self) -> bool {
         match self {
             Meant::Layout => false,
+            Meant::Docker => true,
         }
     }
 
     /// How large the files may be whose names say that they are documents.
     fn limit(self, name: &str, limits: &Limits) -> Option<u64> {
-        match name {
-            INDEX | DOCKER_MANIFEST => Some(limits.entries),
-            VERSION => Some(VERSION_FILE),
+        match (name, self) {
+            (INDEX, _) => Some(limits.entries),
+            (VERSION, _) => Some(VERSION_FILE),
+            (DOCKER_MANIFEST, Meant::Docker) => Some(limits.document),
             _ => None,
         }
     }
@@ -186,7 +198,7 @@ fn check_layout(opened: &Opened, subject: &str) -> Result<()> {
         (true, _) => Ok(()),
         (false, false) => Err(fail("it has no index.json, so it is no image layout")),
         (false, true) => Err(fail("it has no index.json but a manifest.json: it is a docker archive")
-            .with_hint("`skopeo copy docker-archive:FILE oci-archive:OTHER` converts it")),
+            .with_hint("it is read as docker-archive://FILE")),
     }
 }
 

@@ -5,6 +5,7 @@
 //! digests alone ([`Place`]), so that nothing else in a folder or an archive can be asked for.
 
 use std::collections::HashMap;
+use std::fmt;
 use std::io;
 use std::sync::{Mutex, PoisonError};
 
@@ -84,7 +85,7 @@ impl Verified {
 
 impl Missing {
     /// The error of an operation that needed the file.
-    fn explain(self, operation: &'static str, subject: String, place: &Place<'_>) -> Error {
+    pub(super) fn explain(self, operation: &'static str, subject: String, place: &impl fmt::Display) -> Error {
         let (code, detail) = match self {
             Missing::Gone(what) => {
                 let detail = format!("its {what} came by and was not kept: of standard input, documents are");

@@ -10,6 +10,7 @@ use std::sync::Arc;
 
 use portolan::source::Source;
 use portolan::source::archive::Archive;
+use portolan::source::archive::docker::DockerArchive;
 use portolan::source::layout::Layout;
 use portolan::{Code, Error, Limits};
 use portolan_oci::location::encode_store;
@@ -73,12 +74,21 @@ impl Stores {
         if self.opened.contains_key(&repository) {
             return Ok(repository);
         }
+        let other = Scheme::ALL.map(|scheme| format!("{scheme}://{STANDARD_INPUT}"));
+        if let Some(other) = other.iter().find(|other| self.opened.contains_key(*other)) {
+            return Err(Exit::failure(format!("cannot read {repository}: standard input was read as {other}"))
+                .hint("save the archive to a file first, and name that"));
+        }
         let input = std::io::stdin();
         if input.is_terminal() {
             return Err(Exit::failure(format!("cannot read {repository}: standard input is a terminal"))
                 .hint("pipe an archive in, as `COMMAND | portolan …`, or name a file"));
         }
-        let source = Arc::new(Archive::receive(input, &repository, &Limits::default())?);
+        let limits = Limits::default();
+        let source: Arc<dyn Source> = match scheme {
+            Scheme::DockerArchive => Arc::new(DockerArchive::receive(input, &repository, &limits)?),
+            _ => Arc::new(Archive::receive(input, &repository, &limits)?),
+        };
         self.opened.insert(repository.clone(), (encode_store(STANDARD_INPUT), source));
         Ok(repository)
     }
@@ -97,6 +107,12 @@ impl Stores {
         };
         if rest.is_empty() {
             return Err(Exit::failure(format!("{typed:?} is no reference: it names no store")));
+        }
+        if may_be_new && scheme == Scheme::DockerArchive {
+            let detail = "docker archives are read, and not written";
+            return Err(Exit::from(Error::new(Code::Unsupported, "write to", typed, detail)).hint(
+                "write an oci-archive://FILE, and `skopeo copy oci-archive:FILE docker-archive:OTHER` makes one of it",
+            ));
         }
         let (repository, rest) = match after_standard_input(scheme, rest) {
             Some(_) if may_be_new => {
@@ -124,21 +140,27 @@ impl Stores {
                 (Scheme::OciLayout, true) => Arc::new(Layout::create(path, &repository)?),
                 (Scheme::OciArchive, false) => Arc::new(Archive::open(path, &repository)?),
                 (Scheme::OciArchive, true) => Arc::new(Archive::create(path, &repository)?),
+                (Scheme::DockerArchive, _) => Arc::new(DockerArchive::open(path, &repository)?),
             };
             self.opened.insert(repository.clone(), (bound, source));
         }
         Ok(repository)
     }
 
-    /// Opens what `--store` named, as a frontend may ask for it by itself: a folder as a layout, a file as an archive.
+    /// Opens what `--store` named, as a frontend may ask for it by itself: a folder as a layout, a file as an archive,
+    /// docker's own where it is no image layout.
     pub fn open_named(&mut self) -> Result<(), Exit> {
         for (name, path) in self.named.clone() {
             let bound = encode_store(&name);
             if self.opened.values().any(|(opened, _)| *opened == bound) {
                 continue;
             }
-            let scheme = if path.is_dir() { Scheme::OciLayout } else { Scheme::OciArchive };
-            self.open(scheme, &name, &path, false)?;
+            if path.is_dir() {
+                self.open(Scheme::OciLayout, &name, &path, false)?;
+            } else if let Err(no_layout) = self.open(Scheme::OciArchive, &name, &path, false) {
+                // What is wrong with it is said of the better known of the two.
+                self.open(Scheme::DockerArchive, &name, &path, false).map_err(|_| no_layout)?;
+            }
         }
         Ok(())
     }
@@ -164,7 +186,7 @@ impl Stores {
 
 /// What is asked for of an archive on standard input, if that is what is meant: `-`, whatever files there are.
 fn after_standard_input(scheme: Scheme, text: &str) -> Option<&str> {
-    let rest = text.strip_prefix(STANDARD_INPUT).filter(|_| scheme == Scheme::OciArchive)?;
+    let rest = text.strip_prefix(STANDARD_INPUT).filter(|_| is_archive(scheme))?;
     (rest.is_empty() || rest.starts_with(['/', ':', '@'])).then_some(rest)
 }
 
@@ -192,11 +214,15 @@ fn new_store(scheme: Scheme, text: &str) -> Result<(&str, &str), Exit> {
     }
 }
 
+fn is_archive(scheme: Scheme) -> bool {
+    matches!(scheme, Scheme::OciArchive | Scheme::DockerArchive)
+}
+
 /// Whether a store of this kind lies there.
 fn is_store(scheme: Scheme, path: &Path) -> bool {
     match scheme {
         Scheme::OciLayout => Layout::is_at(path),
-        Scheme::OciArchive => path.metadata().is_ok_and(|metadata| !metadata.is_dir()),
+        Scheme::OciArchive | Scheme::DockerArchive => path.metadata().is_ok_and(|metadata| !metadata.is_dir()),
     }
 }
 
@@ -208,21 +234,24 @@ fn nothing_there(scheme: Scheme, text: &str) -> Exit {
         Scheme::OciLayout if Path::new(path).is_dir() => ("open the layout", "the folder has no index.json"),
         Scheme::OciLayout if Path::new(path).exists() => ("open the layout", "it is a file, not a folder"),
         Scheme::OciLayout => ("open the layout", "there is no such folder"),
-        Scheme::OciArchive if Path::new(path).is_dir() => ("open the archive", "it is a folder"),
-        Scheme::OciArchive => ("open the archive", "there is no such file"),
+        Scheme::OciArchive | Scheme::DockerArchive if Path::new(path).is_dir() => {
+            ("open the archive", "it is a folder")
+        }
+        Scheme::OciArchive | Scheme::DockerArchive => ("open the archive", "there is no such file"),
     };
     let exit = Exit::from(Error::new(Code::NotFound, operation, path, detail));
     match scheme {
         Scheme::OciLayout if is_store(Scheme::OciArchive, Path::new(path)) => {
             exit.hint(format!("an archive is written oci-archive://{path}"))
         }
-        Scheme::OciArchive if is_store(Scheme::OciLayout, Path::new(path)) => {
+        Scheme::OciArchive | Scheme::DockerArchive if is_store(Scheme::OciLayout, Path::new(path)) => {
             exit.hint(format!("a layout is written oci-layout://{path}"))
         }
         Scheme::OciLayout => exit.hint(
             "BuildKit writes a layout with --output type=oci,tar=false,dest=DIR; `--store NAME=DIR` gives one a name",
         ),
         Scheme::OciArchive => exit.hint("BuildKit writes an archive with --output type=oci,dest=FILE"),
+        Scheme::DockerArchive => exit.hint("`docker save -o FILE IMAGE` writes one"),
     }
 }
 
@@ -276,7 +305,7 @@ mod tests {
         let root = folder.path().to_str().unwrap();
         let digest = format!("@sha256:{}", "a".repeat(64));
         let with_tag = format!(":1.3{digest}");
-        for scheme in Scheme::ALL {
+        for scheme in [Scheme::OciLayout, Scheme::OciArchive] {
             let there = scheme == Scheme::OciLayout;
             for (typed, store, rest) in [
                 ("new", "new", ""),
@@ -301,6 +330,24 @@ mod tests {
             }
         }
         assert!(std::fs::read_dir(root).unwrap().count() == 3, "nothing was made");
+    }
+
+    #[test]
+    fn a_dash_is_standard_input_where_a_tar_is_meant() {
+        for (scheme, text, rest) in [
+            (Scheme::OciArchive, "-", Some("")),
+            (Scheme::OciArchive, "-:1", Some(":1")),
+            (Scheme::DockerArchive, "-/acme/app:1", Some("/acme/app:1")),
+            (Scheme::DockerArchive, "-@sha256:0", Some("@sha256:0")),
+            (Scheme::OciArchive, "-x", None),
+            (Scheme::OciArchive, "./-", None),
+            (Scheme::OciLayout, "-", None),
+        ] {
+            assert_eq!(after_standard_input(scheme, text), rest, "{scheme}://{text}");
+        }
+        for target in ["oci-archive://-:1", "docker-archive://-:1", "docker-archive://new.tar:1"] {
+            assert!(Stores::default().locate_target(target).is_err(), "{target}");
+        }
     }
 
     #[test]
@@ -342,6 +389,7 @@ mod tests {
             format!("oci-layout://{root}/nope:1"),
             format!("oci-archive://{root}/nope.tar"),
             format!("oci-archive://{root}/layout"),
+            format!("docker-archive://{root}/nope.tar"),
         ] {
             assert!(Stores::default().locate(&typed).is_err(), "{typed}");
         }
