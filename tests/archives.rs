@@ -5,9 +5,11 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
 use std::fs;
+use std::os::unix::fs::FileExt as _;
 use std::path::Path;
 
 use portolan::source::archive::Archive;
+use portolan::source::archive::docker::DockerArchive;
 use portolan::source::{Source, Target};
 use portolan::{Code, Limits};
 use portolan_oci::{Descriptor, Index, media_type};
@@ -68,6 +70,62 @@ async fn every_layout_reads_the_same_from_a_tar() {
         assert_eq!(archive.entries(&limits).await.unwrap(), layout.entries(&limits).await.unwrap());
         assert_eq!(walk(&archive).await.all, walk(&layout).await.all);
     }
+}
+
+/// Of layers of gigabytes not a byte is read: headers are, and documents, and of docker's archives how a layer begins.
+#[tokio::test]
+#[cfg(target_os = "linux")]
+async fn what_is_read_of_large_archives() {
+    const LAYERS: usize = 8;
+    const SIZE: u64 = 3 << 30;
+    let layers: Vec<Descriptor> = (0..LAYERS)
+        .map(|at| Descriptor { size: SIZE, ..Descriptor::of("application/vnd.oci.image.layer.v1.tar", &[at as u8]) })
+        .collect();
+    let diff_ids: Vec<&str> = layers.iter().map(|layer| layer.digest.as_str()).collect();
+    let config = serde_json::json!({"architecture": "amd64", "os": "linux", "rootfs": {"diff_ids": diff_ids}});
+    let config = config.to_string();
+    let described = Descriptor::of(media_type::OCI_CONFIG, config.as_bytes());
+    let manifest = serde_json::json!({"schemaVersion": 2, "config": described, "layers": layers}).to_string();
+    let root = Descriptor::of(media_type::OCI_MANIFEST, manifest.as_bytes());
+    let names: Vec<String> = layers.iter().map(blob_name).collect();
+    let listed =
+        serde_json::json!([{"Config": blob_name(&described), "RepoTags": ["a:1"], "Layers": names}]).to_string();
+
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("large.tar");
+    for tail in [
+        Tar::layout().blob(config.as_bytes()).blob(manifest.as_bytes()).index(&[root]).bytes(),
+        Tar::new().blob(config.as_bytes()).file("manifest.json", listed).bytes(),
+    ] {
+        let file = fs::File::create(&path).unwrap();
+        let mut end = 0;
+        for name in &names {
+            let mut header = tar::Header::new_gnu();
+            header.set_path(name).unwrap();
+            header.set_size(SIZE);
+            header.set_cksum();
+            file.write_all_at(header.as_bytes(), end).unwrap();
+            end += 512 + SIZE;
+        }
+        file.write_all_at(&tail, end).unwrap();
+        // Each layer costs a header, and a look at its start.
+        let most = tail.len() as u64 * 3 + LAYERS as u64 * 1024 + 4096;
+        let before = read_so_far();
+        let reached = match tail.windows(10).any(|part| part == b"oci-layout") {
+            true => walk(&Archive::open(&path, "oci-archive://here").unwrap()).await,
+            false => walk(&DockerArchive::open(&path, "docker-archive://here").unwrap()).await,
+        };
+        let read = read_so_far() - before;
+        assert_eq!(reached.layers.len(), LAYERS);
+        assert!(read <= most, "{read} bytes were read, where {most} are enough");
+    }
+}
+
+/// Bytes that this thread has read.
+#[cfg(target_os = "linux")]
+fn read_so_far() -> u64 {
+    let facts = fs::read_to_string("/proc/thread-self/io").unwrap();
+    facts.lines().find_map(|line| line.strip_prefix("rchar: ")).unwrap().parse().unwrap()
 }
 
 /// Nothing, or the error's code and how its text ends.

@@ -21,7 +21,7 @@ use tempfile::NamedTempFile;
 
 use super::made_here::{Tar, blob_name};
 use super::packed::{gzip, packed, zstd};
-use super::stores::{assert_error, streamed, walk};
+use super::stores::{assert_error, buildah, refused, streamed, walk};
 
 const STORE: &str = "docker-archive://here";
 const LAYER: &str = "application/vnd.oci.image.layer.v1.tar";
@@ -301,13 +301,8 @@ async fn what_real_tools_write() {
     }
 }
 
-/// Runs buildah on storage of its own, as who may do nothing else.
-fn buildah(folder: &Path, words: &[&str]) {
-    let place = |name: &str| folder.join(name).display().to_string();
-    let mut command = Command::new("buildah");
-    command.args(["--storage-driver", "vfs", "--root", &place("root"), "--runroot", &place("runroot")]).args(words);
-    run(command.env("BUILDAH_ISOLATION", "chroot").env("XDG_RUNTIME_DIR", folder), "buildah");
-}
+/// Nothing, or the error's code and a part of its text.
+type Verdict<'a> = Option<(Code, &'a str)>;
 
 #[test]
 fn what_is_no_docker_archive() {
@@ -325,7 +320,7 @@ fn what_is_no_docker_archive() {
     };
     let wrong = format!("{}.json", "0".repeat(64));
     let actual = hex(&good);
-    let rows: Vec<(&str, Tar, Option<(Code, &str)>)> = vec![
+    let rows: Vec<(&str, Tar, Verdict<'_>)> = vec![
         ("as it should be", with(&good, image("c", &["l"])), None),
         ("no images", with(&good, json!([])), None),
         ("names with ./", with(&good, image("./c", &["././l"])), None),
@@ -494,7 +489,7 @@ async fn a_layer_that_is_not_what_its_config_says() {
     let bytes = Tar::new().file("c", config(&[&one])).file("l", &other).file("manifest.json", listed).bytes();
     for archive in [open(&bytes).unwrap(), open(&gzip(&bytes)).unwrap()] {
         let reached = walk(&archive).await;
-        let error = super::stores::refused(&archive, &reached.layers[0], "another").await;
+        let error = refused(&archive, &reached.layers[0], "another").await;
         let end = format!(": the bytes have the digest sha256:{}", hex(&other));
         assert_error(&error, Code::DigestMismatch, &end, "another");
     }

@@ -152,7 +152,7 @@ pub(super) fn pieces(blob: Blob, verifier: Verifier) -> ByteStream {
         loop {
             let work = reading.blob.work(PIECE.min(reading.verifier.left()));
             reading = match work_on(work, move || reading.step()).await?? {
-                Step::Nearer(reading) => *reading,
+                Step::Nearer(reading) => reading,
                 Step::Piece(piece, rest) => return Ok((!piece.is_empty()).then_some((piece, rest))),
             };
         }
@@ -170,7 +170,7 @@ struct Reading {
 
 enum Step {
     /// Its first byte has not come yet.
-    Nearer(Box<Reading>),
+    Nearer(Reading),
     /// Bytes, and what is left: nothing after the last piece.
     Piece(Bytes, Option<Reading>),
 }
@@ -185,7 +185,7 @@ impl Reading {
         };
         if !reader.approach().map_err(fail)? {
             self.reader = Some(reader);
-            return Ok(Step::Nearer(Box::new(self)));
+            return Ok(Step::Nearer(self));
         }
         let next = PIECE.min(self.verifier.left());
         let mut bytes = Vec::with_capacity(usize::try_from(next.min(reader.left)).unwrap_or_default());
