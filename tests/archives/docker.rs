@@ -329,6 +329,7 @@ fn what_is_no_docker_archive() {
         ("a link", linked("../l"), None),
         ("a hard link", with(&good, image("c", &["d/x"])).link(EntryType::Link, "d/x", "l"), None),
         ("eight links", chain(8), None),
+        ("a member twice", with(b"{}", image("c", &["l"])).file("c", &good), None),
         ("trailing rubbish", with(&good, image("c", &["l"])), None),
         ("nothing", Tar::new(), Some((Code::Malformed, "it has no manifest.json, so it is no docker archive"))),
         (
@@ -572,5 +573,5 @@ fn on_the_command_line() {
     let twice =
         cli.fed("create --dry-run -t oci-layout://x:1 oci-archive://- docker-archive://-", &new("1", &one).bytes());
     assert!(twice.err.contains("standard input was read as oci-archive://-"), "{}", twice.err);
-    assert!(cli.run(["frontends"]).status == 0 && !folder.path().join("new.tar").exists());
+    assert!(!folder.path().join("new.tar").exists());
 }

@@ -391,6 +391,42 @@ fn on_the_command_line() {
     cli.ok("resolve oci-archive://./-:1.4");
 }
 
+/// What became of an archive, in words.
+fn verdict(result: &Result<Archive>) -> String {
+    match result {
+        Ok(_) => "opened".into(),
+        Err(error) => format!("{:?}: {}", error.code(), error.detail()),
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 256, failure_persistence: None, ..ProptestConfig::default() })]
+
+    /// A file that is read where its members lie, and one that comes by, are refused for the same reasons.
+    #[test]
+    fn both_ways_are_as_strict(
+        size in prop_oneof!["[0-7]{11}", "0000000[0-7]{4}", ".{0,11}"],
+        typeflag in prop_oneof![Just(b'0'), Just(b'x'), Just(b'L'), Just(b'K'), Just(b'S'), Just(b'2'), any::<u8>()],
+        header in 0usize..12,
+        cut in prop::option::of(any::<prop::sample::Index>()),
+    ) {
+        let mut bytes = fs::read(fixtures::archive("oci-multi.tar")).unwrap();
+        // The fixture's blobs are no longer than some blocks: each of the first of them is a header or content.
+        let block = &mut bytes[header * 512..][..512];
+        let size: Vec<u8> = size.bytes().take(11).collect();
+        block[124..124 + size.len()].copy_from_slice(&size);
+        block[156] = typeflag;
+        block[148..156].copy_from_slice(b"        ");
+        let sum: u32 = block.iter().map(|&byte| u32::from(byte)).sum();
+        block[148..156].copy_from_slice(format!("{sum:06o}\0 ").as_bytes());
+        if let Some(cut) = cut {
+            bytes.truncate(cut.index(bytes.len()));
+        }
+        let made = Made::of(&bytes);
+        prop_assert_eq!(verdict(&made.open()), verdict(&receive(bytes)));
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 64, failure_persistence: None, ..ProptestConfig::default() })]
 
