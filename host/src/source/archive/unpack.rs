@@ -132,6 +132,11 @@ impl Read for Unpacked {
             // What the file said, not what is in it.
             Err(failure) if self.raw().failed => Err(failure),
             Err(failure) => {
+                // libzstd's words for a window that it does not give.
+                if failure.to_string().contains("too much memory") {
+                    let detail = "its zstd stream looks back over more than 128 MiB; `zstd -d --long=31` unpacks it";
+                    return Err(io::Error::new(ErrorKind::FileTooLarge, detail));
+                }
                 let what = self.format.map_or("tar", Format::name);
                 let detail = match failure.kind() {
                     ErrorKind::UnexpectedEof => format!("its {what} stream is cut short"),
