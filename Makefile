@@ -43,6 +43,7 @@ bench: toolchain servers ## Ratios against the same logic native, and against cr
 	@PATH="$(TOOLS)/bin:$$PATH" tests/bench/processes.sh "$(CARGO_TARGET_DIR)/release/portolan"
 	@if command -v go >/dev/null; then tests/install-go-tools.sh "$(TOOLS)" regctl; fi
 	@PATH="$(TOOLS)/bin:$$PATH" tests/bench/copies.py "$(CARGO_TARGET_DIR)/release/portolan"
+	@tests/bench/archives.py "$(CARGO_TARGET_DIR)/release/portolan"
 
 lint: toolchain deny ## Formatting, clippy, rustdoc and dependencies; warnings are errors.
 	@echo "==> cargo fmt"

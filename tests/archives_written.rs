@@ -24,7 +24,7 @@ mod things;
 #[path = "stores/written.rs"]
 mod written;
 
-use stores::{assert_error, walk};
+use stores::{assert_error, buildah, walk};
 use written::{
     Pieces, Stuck, copy, copy_all, document, entries, kill, name_of, put, skopeo_copy, skopeo_raw, write_stepwise,
 };
@@ -115,6 +115,34 @@ async fn skopeo_and_tar_read_what_is_written() {
             let again = format!("oci-archive:{}:1", scratch.path().join("again.tar").display());
             skopeo_copy(&format!("oci-archive:{}:1", file.display()), &again);
             assert!(root.digest.matches(&skopeo_raw(&again)), "{name}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn umoci_and_buildah_read_what_is_written() {
+    for name in ["buildkit-single", "buildkit-multi", "umoci", "skopeo-names"] {
+        let scratch = tempfile::tempdir().unwrap();
+        let path = |name: &str| scratch.path().join(name);
+        let root = entries(&*fixture(name)).await.remove(0);
+        let archive = Archive::create(&path("new.tar"), STORE).unwrap();
+        let sink = archive.sink().unwrap();
+        copy(&fixture(name), &*sink, &root, Some("acme/copied:1")).await.unwrap();
+        sink.commit().await.unwrap();
+
+        // buildah takes what is for this machine; an image without layers is none to it.
+        if name != "umoci" {
+            buildah(scratch.path(), &["pull", "--quiet", &format!("oci-archive:{}:1", path("new.tar").display())]);
+        }
+        fs::create_dir(path("unpacked")).unwrap();
+        run(Command::new("tar").arg("-xf").arg(path("new.tar")).arg("-C").arg(path("unpacked")), "tar");
+        let image = format!("{}:1", path("unpacked").display());
+        let listed = run(Command::new("umoci").args(["list", "--layout"]).arg(path("unpacked")), "umoci").stdout;
+        assert_eq!(String::from_utf8(listed).unwrap(), "1\n", "{name}");
+        // umoci knows no index inside an index.
+        if name != "buildkit-multi" {
+            run(Command::new("umoci").args(["unpack", "--rootless", "--image", &image]).arg(path("bundle")), "umoci");
+            assert!(path("bundle").join("rootfs").is_dir(), "{name}");
         }
     }
 }

@@ -112,7 +112,7 @@ fn builds_are_listed_and_found_by_reference_name_and_digest() {
         let reference = build["ref"].as_str().unwrap();
         assert!(line.starts_with(reference) || text.contains(reference), "{text}");
         let digest = build["results"][0]["digest"].as_str().unwrap();
-        for typed in [format!("{reference}"), format!("{reference}@{digest}"), format!("@{digest}")] {
+        for typed in [reference.to_owned(), format!("{reference}@{digest}"), format!("@{digest}")] {
             assert_eq!(portolan.ok(&format!("resolve --digest buildkit://{typed}")).trim(), digest, "{typed}");
         }
         // As BuildKit's own program lists them.

@@ -47,6 +47,16 @@ pub struct Limits {
     pub component: u64,
     /// Members of an archive.
     pub archive_members: u64,
+    /// Documents kept, together, of an archive that is compressed or comes by standard input. More than a run may see.
+    pub archive_documents: u64,
+    /// What a compressed archive may unpack to, or standard input may bring. Nothing of it is kept but documents, so that
+    /// it is time that this bounds; the largest of images have a tenth.
+    pub archive_unpacked: u64,
+    /// How many times what it is packed in an archive may unpack to. gzip comes to 1032 on zeros, which layers can have;
+    /// so it counts from [`archive_ratio_from`](Limits::archive_ratio_from) on only.
+    pub archive_ratio: u64,
+    /// What an archive may unpack to however small it is: some seconds of work.
+    pub archive_ratio_from: u64,
 }
 
 impl Default for Limits {
@@ -70,6 +80,10 @@ impl Default for Limits {
             response: 64 * MIB,
             component: 64 * MIB,
             archive_members: 1_000_000,
+            archive_documents: 256 * MIB,
+            archive_unpacked: 1 << 40,
+            archive_ratio: 200,
+            archive_ratio_from: 4 << 30,
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use std::ffi::OsStr;
 use std::fs::{self, DirBuilder};
+use std::io::Write as _;
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
@@ -81,6 +82,19 @@ impl Cli {
     /// Runs the program with the words of a line.
     pub fn line(&self, line: &str) -> Printed {
         self.run(line.split_whitespace())
+    }
+
+    /// The same with this on standard input. What the program does not read does not matter.
+    pub fn fed(&self, line: &str, input: &[u8]) -> Printed {
+        let mut command = self.command(line.split_whitespace());
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().unwrap_or_else(|error| panic!("{}: {error}", self.program));
+        let stdin = child.stdin.take();
+        let input = input.to_vec();
+        let writer = std::thread::spawn(move || stdin.map(|mut stdin| stdin.write_all(&input)));
+        let output = child.wait_with_output().unwrap_or_else(|error| panic!("{}: {error}", self.program));
+        drop(writer.join());
+        printed(output)
     }
 
     /// What a line prints, which must succeed.

@@ -3,6 +3,8 @@
 #![allow(dead_code, reason = "each test takes what it needs")]
 
 use std::collections::BTreeMap;
+use std::path::Path;
+use std::process::Command;
 use std::sync::Mutex;
 
 use async_trait::async_trait;
@@ -11,6 +13,7 @@ use futures_util::TryStreamExt;
 use portolan::source::{ByteStream, Source, Target};
 use portolan::{Code, Error, Limits, Result};
 use portolan_oci::{Config, Descriptor, Digest, Document, Index, Kind};
+use portolan_tests::registry::run;
 
 /// A source that remembers how many bytes of which content it handed out, or read to answer.
 pub struct Counting<S> {
@@ -129,4 +132,12 @@ pub async fn refused(source: &impl Source, descriptor: &Descriptor, what: &str) 
 pub fn assert_error(error: &Error, code: Code, end: &str, what: &str) {
     assert_eq!(error.code(), code, "{what}: {error}");
     assert!(error.to_string().ends_with(end), "{what}: {error}");
+}
+
+/// Runs buildah on storage of its own, as who may do nothing else.
+pub fn buildah(folder: &Path, words: &[&str]) {
+    let place = |name: &str| folder.join(name).display().to_string();
+    let mut command = Command::new("buildah");
+    command.args(["--storage-driver", "vfs", "--root", &place("root"), "--runroot", &place("runroot")]).args(words);
+    run(command.env("BUILDAH_ISOLATION", "chroot").env("XDG_RUNTIME_DIR", folder), "buildah");
 }

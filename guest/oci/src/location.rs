@@ -16,6 +16,8 @@ pub enum Scheme {
     OciLayout,
     /// A tar of such a folder.
     OciArchive,
+    /// A tar as `docker save` writes it.
+    DockerArchive,
     /// The results of a builder, which are one store: it goes without a name.
     Buildkit,
     /// A namespace of containerd.
@@ -24,13 +26,15 @@ pub enum Scheme {
 
 impl Scheme {
     /// All of them.
-    pub const ALL: [Scheme; 4] = [Scheme::OciLayout, Scheme::OciArchive, Scheme::Buildkit, Scheme::Containerd];
+    pub const ALL: [Scheme; 5] =
+        [Scheme::OciLayout, Scheme::OciArchive, Scheme::DockerArchive, Scheme::Buildkit, Scheme::Containerd];
 
     /// What stands before `://`.
     pub fn as_str(self) -> &'static str {
         match self {
             Scheme::OciLayout => "oci-layout",
             Scheme::OciArchive => "oci-archive",
+            Scheme::DockerArchive => "docker-archive",
             Scheme::Buildkit => "buildkit",
             Scheme::Containerd => "containerd",
         }

@@ -39,6 +39,7 @@ fn a_store_has_a_name_a_rest_and_a_digest() {
         ("oci-layout://.:1",                               Scheme::OciLayout, ".",     ":1",                             false),
         ("oci-archive://out.tar",                          Scheme::OciArchive, "out.tar", "",                            false),
         ("oci-archive://out.tar:app@DIGEST",               Scheme::OciArchive, "out.tar", ":app",                        true),
+        ("docker-archive://-/acme/app:1",                  Scheme::DockerArchive, "-", "/acme/app:1",                    false),
         // What is asked for is free text; a strategy judges it.
         ("oci-layout://store:not a tag",                   Scheme::OciLayout, "store", ":not a tag",                     false),
         ("oci-layout://store//alpine",                     Scheme::OciLayout, "store", "//alpine",                       false),
@@ -83,12 +84,12 @@ fn what_is_refused_says_why() {
     #[rustfmt::skip]
     let rows = [
         // typed                                   reason
-        ("https://ghcr.io/acme/app",               "none of docker, oci, oci-layout, oci-archive"),
-        ("file:///etc/passwd",                     "none of docker, oci, oci-layout, oci-archive"),
-        ("OCI-LAYOUT://store",                     "none of docker, oci, oci-layout, oci-archive"),
-        ("docker-archive://x.tar",                 "none of docker, oci, oci-layout, oci-archive"),
-        ("://store",                               "none of docker, oci, oci-layout, oci-archive"),
-        (" oci-layout://store",                    "none of docker, oci, oci-layout, oci-archive"),
+        ("https://ghcr.io/acme/app",               "none of docker, oci, oci-layout, oci-archive, docker-archive, buildkit, containerd"),
+        ("file:///etc/passwd",                     "none of docker, oci, oci-layout, oci-archive, docker-archive, buildkit, containerd"),
+        ("OCI-LAYOUT://store",                     "none of docker, oci, oci-layout, oci-archive, docker-archive, buildkit, containerd"),
+        ("docker-daemon://x",                      "none of docker, oci, oci-layout, oci-archive, docker-archive, buildkit, containerd"),
+        ("://store",                               "none of docker, oci, oci-layout, oci-archive, docker-archive, buildkit, containerd"),
+        (" oci-layout://store",                    "none of docker, oci, oci-layout, oci-archive, docker-archive, buildkit, containerd"),
         ("docker://https://ghcr.io/acme/app",      "scheme"),
         ("docker://",                              "empty"),
         ("docker://oci-layout://store",            "scheme"),
@@ -181,8 +182,29 @@ fn a_store_is_bound_under_one_opaque_component() {
 }
 
 #[test]
+fn a_builder_is_shown_without_the_name_that_it_always_has() {
+    let digest = format!("@sha256:{}", "a".repeat(64));
+    for (text, expected) in [
+        ("buildkit://buildkit", "buildkit://"),
+        ("buildkit://buildkit/latest", "buildkit://latest"),
+        ("buildkit://buildkit/acme/app:1", "buildkit://acme/app:1"),
+        ("buildkit://buildkit:1", "buildkit://:1"),
+        (&format!("buildkit://buildkit{digest}"), &format!("buildkit://{digest}")),
+        ("containerd://k8s.io/docker.io/library/alpine:3", "containerd://k8s.io/docker.io/library/alpine:3"),
+    ] {
+        assert_eq!(Location::parse(text).unwrap().shown(), expected, "{text}");
+    }
+}
+
+#[test]
 fn schemes_have_names() {
-    for (scheme, name) in [(Scheme::OciLayout, "oci-layout"), (Scheme::OciArchive, "oci-archive")] {
+    for (scheme, name) in [
+        (Scheme::OciLayout, "oci-layout"),
+        (Scheme::OciArchive, "oci-archive"),
+        (Scheme::DockerArchive, "docker-archive"),
+        (Scheme::Buildkit, "buildkit"),
+        (Scheme::Containerd, "containerd"),
+    ] {
         assert_eq!(scheme.as_str(), name);
         assert_eq!(scheme.to_string(), name);
         assert!(Scheme::ALL.contains(&scheme));

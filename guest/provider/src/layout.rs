@@ -27,8 +27,14 @@ impl Layout {
         let name = decode_store(&store.name);
         let shown = format!("{}://{name}", store.scheme);
         let fail = |code, operation: &str, detail: &str| Error::new(code, operation, &shown, detail);
-        if store.scheme == Scheme::OciArchive {
-            let detail = "a bundle reads layouts in folders, not archives: unpack it (tar -xf) and give the folder";
+        let unsupported = match store.scheme {
+            Scheme::OciLayout => None,
+            Scheme::OciArchive | Scheme::DockerArchive => {
+                Some("a bundle reads layouts in folders, not archives: unpack it (tar -xf) and give the folder")
+            }
+            Scheme::Buildkit | Scheme::Containerd => Some("a bundle cannot talk to a daemon; portolan can"),
+        };
+        if let Some(detail) = unsupported {
             return Err(fail(Code::Unsupported, operation, detail));
         }
         let Some(folder) = Folder::named(&name) else {

@@ -1,44 +1,96 @@
-//! An image layout in a tar, as `type=oci` of BuildKit and `oci-archive:` of skopeo write it.
+//! An image layout in a tar, as `type=oci` of BuildKit and `oci-archive:` of skopeo write it; plain, or packed with gzip or
+//! zstd.
 //!
 //! The headers are read once, when the archive is opened (`tar.rs`); from then on a member is a part of the file, read
-//! where it lies. Nothing is unpacked, and the order of members does not matter (BuildKit writes index.json after the
-//! blobs). Links are not followed. Of two members with one name the last one counts, as after unpacking; a blob that is
-//! not what its name says is found out when it is read.
+//! where it lies. Nothing is unpacked to disk, and the order of members does not matter (BuildKit writes index.json after
+//! the blobs). Links are not followed. Of two members with one name the last one counts, as after unpacking; a blob that is
+//! not what its name says is found out when it is read. What has no offsets, since it is compressed or comes by standard
+//! input, is read once to its end, and its documents are kept (`pass.rs`, `opened.rs`).
 //!
 //! An archive is never changed: who writes to it gets a new file in its place (`archive/sink.rs`).
 //!
-//! Not here: compressed archives, which have no offsets, and docker's `manifest.json`.
+//! Not here: archives of xz and bzip2, which no tool of the field writes.
 
+pub mod docker;
+mod opened;
+mod pass;
 mod sink;
 mod tar;
+mod unpack;
 
-use std::fs::File;
-use std::io;
-use std::os::unix::fs::{FileExt, OpenOptionsExt};
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use portolan_oci::Digest;
+use portolan_oci::layout::VERSION_FILE;
+use portolan_oci::{Digest, Scheme};
 
-use self::tar::{Broken, Kind, Listing, ReadAt};
-use super::blob::{Blob, Stamp};
+use self::opened::Opened;
+use super::blob::Blob;
 use super::sink::Sink;
 use super::store::{self, Files, Missing, Place, Verified};
 use crate::error::{Code, Error, Result};
 use crate::limits::Limits;
 
 const OPERATION: &str = "open the archive";
+/// How messages name what comes by once.
+const STANDARD_INPUT: &str = "on standard input";
 
-/// How compressed files begin, what the format is called, and what takes it off.
-const COMPRESSED: [(&[u8], &str, &str); 4] = [
-    (b"\x1f\x8b", "gzip", "gzip -d"),
-    (b"\x28\xb5\x2f\xfd", "zstd", "zstd -d"),
-    (b"\xfd7zXZ\0", "xz", "xz -d"),
-    (b"BZh", "bzip2", "bzip2 -d"),
-];
-
+/// What is read of an archive, by name.
+const INDEX: &str = "index.json";
+const VERSION: &str = "oci-layout";
 /// What docker's own archives have where a layout has index.json.
 const DOCKER_MANIFEST: &str = "manifest.json";
+
+/// Longer names are nothing that a docker archive has.
+const NAME_MAX: usize = 256;
+
+/// What an archive is taken for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Meant {
+    Layout,
+    Docker,
+}
+
+impl Meant {
+    fn scheme(self) -> Scheme {
+        match self {
+            Meant::Layout => Scheme::OciArchive,
+            Meant::Docker => Scheme::DockerArchive,
+        }
+    }
+
+    /// The names that can be asked for. Others need not be remembered, which bounds what a million of them cost. In a docker
+    /// archive anything can be, by the name that its manifest.json gives it.
+    fn wants(self, name: &str) -> bool {
+        let is_blob = |name: &str| {
+            let (algorithm, hex) = name.strip_prefix("blobs/")?.split_once('/')?;
+            Digest::parse(&format!("{algorithm}:{hex}")).ok()
+        };
+        match self {
+            Meant::Layout => matches!(name, INDEX | VERSION | DOCKER_MANIFEST) || is_blob(name).is_some(),
+            Meant::Docker => name.len() <= NAME_MAX,
+        }
+    }
+
+    /// Whether members that are compressed themselves are hashed as they come by: nothing else tells their digest.
+    fn hashes(self) -> bool {
+        match self {
+            Meant::Layout => false,
+            Meant::Docker => true,
+        }
+    }
+
+    /// How large the files may be whose names say that they are documents.
+    fn limit(self, name: &str, limits: &Limits) -> Option<u64> {
+        match (name, self) {
+            (INDEX, _) => Some(limits.entries),
+            (VERSION, _) => Some(VERSION_FILE),
+            (DOCKER_MANIFEST, Meant::Docker) => Some(limits.document),
+            _ => None,
+        }
+    }
+}
 
 /// An archive, opened. A [`Source`](super::Source); clones are one.
 #[derive(Debug, Clone)]
@@ -54,23 +106,18 @@ struct Inner {
     limits: Limits,
 }
 
-/// The file as it was when its headers were read.
-#[derive(Debug)]
-struct Opened {
-    file: Arc<File>,
-    stamp: Stamp,
-    listing: Listing,
-}
-
 impl Archive {
-    /// Opens the plain tar `file` and reads its headers. `repository` is what runs will call it: `oci-archive://STORE`.
+    /// Opens the tar `file`, plain or packed with gzip or zstd. `repository` is what runs will call it:
+    /// `oci-archive://STORE`.
     ///
-    /// Blocks: an archive of a million members takes seconds.
+    /// Blocks: of a plain tar the headers are read, and a million of them take seconds; what is compressed is unpacked
+    /// once, to its end.
     ///
     /// # Errors
     /// `not-found` where there is no such file; `malformed` where it is no tar, is cut short, could be read in two ways,
-    /// or holds no image layout; `unsupported` where it is compressed; `too-large` where it has more members than
-    /// [`Limits::archive_members`] by default; `forbidden` where we may not read it.
+    /// or holds no image layout; `unsupported` where it is compressed with something else; `too-large` where it has more
+    /// members than [`Limits::archive_members`] by default, or unpacks to more than [`Limits::archive_unpacked`] or
+    /// [`Limits::archive_ratio`] allow; `forbidden` where we may not read it.
     pub fn open(file: &Path, repository: impl Into<String>) -> Result<Self> {
         Self::open_within(file, repository, &Limits::default())
     }
@@ -80,20 +127,28 @@ impl Archive {
     /// # Errors
     /// As [`open`](Self::open).
     pub fn open_within(file: &Path, repository: impl Into<String>, limits: &Limits) -> Result<Self> {
-        let archive = Self::new(file, repository, limits);
         let subject = file.display().to_string();
-        let fail = |code, detail: String| Error::new(code, OPERATION, subject.as_str(), detail);
-        // Not waiting for the other end, should it be a fifo.
-        let nonblock = rustix::fs::OFlags::NONBLOCK.bits().cast_signed();
-        let opened =
-            File::options().read(true).custom_flags(nonblock).open(file).map_err(|error| match error.kind() {
-                io::ErrorKind::NotFound => fail(Code::NotFound, "there is no such file".into()),
-                io::ErrorKind::PermissionDenied => fail(Code::Forbidden, "no permission to read it".into()),
-                _ => fail(Code::Other, error.to_string()),
-            })?;
-        archive.set(Opened::read(opened, &subject, limits)?);
-        store::check_version(&archive, OPERATION, &subject)?;
-        Ok(archive)
+        let opened = Opened::read(opened::file(file)?, &subject, Meant::Layout, limits)?;
+        Self::new(file, repository, limits).holding(opened, &subject)
+    }
+
+    /// An archive that comes by once, plain or packed, as by standard input: read to its end, and its documents kept.
+    /// Layers are not: to ask for one is `unsupported`.
+    ///
+    /// Blocks until all of it came.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open), and what `input` fails with.
+    pub fn receive(input: impl Read + Send + 'static, repository: impl Into<String>, limits: &Limits) -> Result<Self> {
+        let opened = Opened::receive(Box::new(input), STANDARD_INPUT, Meant::Layout, limits)?;
+        Self::new(Path::new("-"), repository, limits).holding(opened, STANDARD_INPUT)
+    }
+
+    fn holding(self, opened: Opened, subject: &str) -> Result<Self> {
+        check_layout(&opened, subject)?;
+        self.set(opened);
+        store::check_version(&self, OPERATION, subject)?;
+        Ok(self)
     }
 
     /// The archive `file`, for writing: opened if it is there, else made by the first commit to it. Until then nothing is
@@ -135,50 +190,15 @@ impl Archive {
     }
 }
 
-impl Opened {
-    /// Reads the headers of a file; `subject` is how messages name it.
-    fn read(opened: File, subject: &str, limits: &Limits) -> Result<Self> {
-        let fail = |code, detail: String| Error::new(code, OPERATION, subject, detail);
-        let other = |error: io::Error| fail(Code::Other, error.to_string());
-        let metadata = opened.metadata().map_err(other)?;
-        if metadata.is_dir() {
-            return Err(
-                fail(Code::Malformed, "it is a folder".into()).with_hint("a folder is read as oci-layout://DIR")
-            );
-        }
-        if !metadata.is_file() {
-            return Err(fail(Code::Malformed, "it is no plain file; an archive is read where its members lie".into()));
-        }
-        let bytes = Extent { file: &opened, length: metadata.len() };
-        if let Some((format, command)) = compression(&bytes).map_err(other)? {
-            let detail = format!("compressed archives are not read yet, and this one is {format}");
-            return Err(fail(Code::Unsupported, detail).with_hint(format!("decompress it with `{command}`")));
-        }
-        let index = Place::Index.to_string();
-        let listing = tar::list(&bytes, limits.archive_members, is_wanted, &index).map_err(|broken| match broken {
-            Broken::Io(error) => other(error),
-            Broken::Malformed(detail) => fail(Code::Malformed, detail),
-            Broken::TooMany(limit) => fail(Code::TooLarge, format!("it has more members than the limit, {limit}")),
-        })?;
-        if !listing.members.contains_key(&*index) {
-            return Err(match listing.members.contains_key(DOCKER_MANIFEST) {
-                false => fail(Code::Malformed, "it has no index.json, so it is no image layout".into()),
-                true => {
-                    fail(Code::Malformed, "it has no index.json but a manifest.json: it is a docker archive".into())
-                        .with_hint("`skopeo copy docker-archive:FILE oci-archive:OTHER` converts it")
-                }
-            });
-        }
-        Ok(Opened { file: Arc::new(opened), stamp: Stamp::of(&metadata), listing })
-    }
-
-    fn find(&self, place: &Place<'_>) -> Result<Blob, Missing> {
-        let name = place.to_string();
-        let member = self.listing.members.get(name.as_str()).ok_or(Missing::Absent)?;
-        match member.kind {
-            Kind::File => Ok(Blob::new(self.file.clone(), member.offset, member.size)),
-            other => Err(Missing::NoFile(name, other.name())),
-        }
+/// Fails where there is no index.json.
+fn check_layout(opened: &Opened, subject: &str) -> Result<()> {
+    let fail = |detail: &str| Error::new(Code::Malformed, OPERATION, subject, detail);
+    let has = |name: &str| opened.listing.members.contains_key(name);
+    match (has(INDEX), has(DOCKER_MANIFEST)) {
+        (true, _) => Ok(()),
+        (false, false) => Err(fail("it has no index.json, so it is no image layout")),
+        (false, true) => Err(fail("it has no index.json but a manifest.json: it is a docker archive")
+            .with_hint("it is read as docker-archive://FILE")),
     }
 }
 
@@ -192,7 +212,7 @@ impl Files for Archive {
     }
 
     fn find(&self, place: &Place<'_>) -> Result<Blob, Missing> {
-        self.opened().ok_or(Missing::Absent)?.find(place)
+        self.opened().ok_or(Missing::Absent)?.find(&place.to_string())
     }
 
     fn verified(&self) -> &Verified {
@@ -201,40 +221,5 @@ impl Files for Archive {
 
     fn sink(&self) -> Result<Box<dyn Sink>> {
         sink::ArchiveSink::new(self.clone()).map(|sink| Box::new(sink) as Box<dyn Sink>)
-    }
-}
-
-/// The names that can be asked for. Others need not be remembered, which bounds what a million of them cost.
-fn is_wanted(name: &str) -> bool {
-    let is_blob = |name: &str| {
-        let (algorithm, hex) = name.strip_prefix("blobs/")?.split_once('/')?;
-        Digest::parse(&format!("{algorithm}:{hex}")).ok()
-    };
-    let fixed = [Place::Version, Place::Index].iter().any(|place| place.to_string() == name);
-    fixed || name == DOCKER_MANIFEST || is_blob(name).is_some()
-}
-
-/// What an archive is compressed with, and the command that undoes it.
-fn compression(bytes: &Extent<'_>) -> io::Result<Option<(&'static str, &'static str)>> {
-    let mut start = [0; 6];
-    let read = bytes.file.read_at(&mut start, 0)?;
-    let start = start.get(..read).unwrap_or_default();
-    let found = COMPRESSED.iter().find(|(magic, ..)| start.starts_with(magic));
-    Ok(found.map(|&(_, format, command)| (format, command)))
-}
-
-/// A file of a length that is taken once: what is appended later does not count.
-struct Extent<'a> {
-    file: &'a File,
-    length: u64,
-}
-
-impl ReadAt for Extent<'_> {
-    fn length(&self) -> u64 {
-        self.length
-    }
-
-    fn read_exact_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<()> {
-        self.file.read_exact_at(buffer, offset)
     }
 }

@@ -5,6 +5,7 @@
 //! digests alone ([`Place`]), so that nothing else in a folder or an archive can be asked for.
 
 use std::collections::HashMap;
+use std::fmt;
 use std::io;
 use std::sync::{Mutex, PoisonError};
 
@@ -15,7 +16,7 @@ pub(super) use portolan_oci::layout::Place;
 use portolan_oci::layout::VERSION_FILE;
 use portolan_oci::{Descriptor, Digest, Index, Location, document, layout, media_type, names};
 
-use super::blob::{Blob, Stamp, collect, pieces, work_on};
+use super::blob::{Blob, Stamp, code, collect, pieces, work_on};
 use super::sink::Sink;
 use super::verify::{self, Verifier};
 use super::{ByteStream, Source, Target};
@@ -60,6 +61,8 @@ pub(super) enum Missing {
     Absent,
     /// Something has it, or stands in its way, that is no file: what, and what kind of thing that is.
     NoFile(String, &'static str),
+    /// It came by once, and was not kept.
+    Gone(String),
     /// We may not read it.
     Forbidden(String),
     /// Anything else.
@@ -82,8 +85,13 @@ impl Verified {
 
 impl Missing {
     /// The error of an operation that needed the file.
-    fn explain(self, operation: &'static str, subject: String, place: &Place<'_>) -> Error {
+    pub(super) fn explain(self, operation: &'static str, subject: String, place: &impl fmt::Display) -> Error {
         let (code, detail) = match self {
+            Missing::Gone(what) => {
+                let detail = format!("its {what} came by and was not kept: of standard input, documents are");
+                return Error::new(Code::Unsupported, operation, subject, detail)
+                    .with_hint("save the archive to a file first, and name that");
+            }
             Missing::Absent => (Code::NotFound, format!("it has no {place}")),
             Missing::NoFile(what, kind) => {
                 (Code::Malformed, format!("its {what} is {kind}; plain files are read, and links not followed"))
@@ -161,7 +169,7 @@ impl<F: Files> Source for F {
             pieces(blob.clone(), verifier).try_for_each(async |_| Ok(())).await?;
             self.verified().insert(descriptor.digest.clone(), stamp);
         }
-        let part = work_on(length.into(), move || blob.read(offset, length.into())).await?;
+        let part = work_on(blob.work(length.into()), move || blob.read(offset, length.into())).await?;
         Ok(part.map_err(|failure| failed(self, "read", &failure))?.into())
     }
 
@@ -183,13 +191,14 @@ impl<F: Files> Source for F {
             return Err(Error::new(Code::TooLarge, operation, shown(self), detail));
         }
         let (length, most) = (blob.length(), limits.index_entries);
+        let work = blob.work(length);
         let read = move || {
             let bytes = blob.read(0, length)?;
             let checked = document::check(media_type::OCI_INDEX, &bytes, most);
             let descriptor = Descriptor::new(media_type::OCI_INDEX, Digest::sha256(&bytes), bytes.len() as u64);
             io::Result::Ok((checked.map(|()| descriptor), bytes))
         };
-        let (checked, bytes) = work_on(length, read).await?.map_err(|failure| failed(self, operation, &failure))?;
+        let (checked, bytes) = work_on(work, read).await?.map_err(|failure| failed(self, operation, &failure))?;
         let malformed =
             |reason| Error::new(Code::Malformed, operation, shown(self), format!("its index.json: {reason}"));
         Ok((checked.map_err(malformed)?, bytes.into()))
@@ -246,5 +255,5 @@ pub(super) fn as_typed(repository: &str) -> String {
 }
 
 fn failed(files: &impl Files, operation: &'static str, failure: &io::Error) -> Error {
-    Error::new(Code::Other, operation, shown(files), failure.to_string())
+    Error::new(code(failure), operation, shown(files), failure.to_string())
 }

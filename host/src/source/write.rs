@@ -158,6 +158,7 @@ pub(super) fn barred(store: &str, missing: Missing) -> Error {
             Code::Malformed,
             format!("its {what} is {kind}; links are not followed, nor is anything replaced by force"),
         ),
+        Missing::Gone(what) => error(Code::Unsupported, format!("its {what} came by and was not kept")),
         Missing::Forbidden(what) => error(Code::Forbidden, format!("no permission to write its {what}")),
         Missing::Failed(failure) => failed(store, "a file in it", &failure),
     }

@@ -21,10 +21,14 @@ pub fn boundary(typed: &str, folders: &[String]) -> Result<String, Exit> {
     let Some((scheme, rest)) = scheme else {
         return Location::parse(typed).map(|_| typed.to_owned()).map_err(invalid);
     };
+    if matches!(scheme, Scheme::Buildkit | Scheme::Containerd) {
+        return Err(Exit::failure(format!("cannot read {typed}: a bundle cannot talk to a daemon"))
+            .hint("portolan can, with the same frontend"));
+    }
     if rest.is_empty() {
         return Err(Exit::failure(format!("{typed:?} is no reference: it names no store")));
     }
-    if scheme == Scheme::OciArchive {
+    if matches!(scheme, Scheme::OciArchive | Scheme::DockerArchive) {
         return Err(Exit::failure(format!("cannot open the archive {rest}: a bundle reads layouts in folders"))
             .hint("unpack it (tar -xf), and give the folder: wasmtime run --dir DIR::/NAME"));
     }
@@ -71,6 +75,9 @@ mod tests {
             ("oci-layout://a:1", Err(5)),
             ("oci-layout://lay", Err(5)),
             ("oci-archive://layout", Err(1)),
+            ("docker-archive://layout", Err(1)),
+            ("buildkit://", Err(1)),
+            ("containerd://layout", Err(1)),
             ("ftp://x", Err(1)),
             ("Upper", Err(1)),
         ] {

@@ -65,8 +65,8 @@ fn top() -> Command {
         .disable_help_subcommand(true)
         .subcommands(commands.map(|(name, about)| Command::new(name).about(about)))
         .after_help(
-            "A reference is [docker://]NAME[:TAG][@DIGEST], oci-layout://DIR[:TAG|/NAME[:TAG]][@DIGEST] or \
-             oci-archive://FILE[…].\n\nExample:\n  portolan inspect alpine:3\n  portolan COMMAND --help",
+            "A reference is [docker://]NAME[:TAG][@DIGEST], oci-layout://DIR[:TAG|/NAME[:TAG]][@DIGEST], \
+             oci-archive://FILE[…] or docker-archive://FILE[…], where FILE may be - for standard input.\n\nExample:\n  portolan inspect alpine:3\n  portolan COMMAND --help",
         )
 }
 

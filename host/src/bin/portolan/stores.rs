@@ -4,20 +4,25 @@
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
+use std::io::IsTerminal as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use portolan::source::Source;
 use portolan::source::archive::Archive;
+use portolan::source::archive::docker::DockerArchive;
 use portolan::source::buildkit::Builder;
 use portolan::source::layout::Layout;
-use portolan::{Code, Error};
+use portolan::{Code, Error, Limits};
 use portolan_oci::location::encode_store;
 use portolan_oci::reference::is_tag;
 use portolan_oci::{Location, Scheme};
 
 use crate::daemons;
 use crate::exit::Exit;
+
+/// What stands for standard input where a tar is meant.
+const STANDARD_INPUT: &str = "-";
 
 /// What `--store` named, and what the references of this command opened.
 pub struct Stores {
@@ -65,6 +70,31 @@ impl Stores {
         })
     }
 
+    /// Reads an archive from standard input, which comes by once.
+    fn receive(&mut self, scheme: Scheme) -> Result<String, Exit> {
+        let repository = format!("{scheme}://{}", encode_store(STANDARD_INPUT));
+        if self.opened.contains_key(&repository) {
+            return Ok(repository);
+        }
+        let other = Scheme::ALL.map(|scheme| format!("{scheme}://{STANDARD_INPUT}"));
+        if let Some(other) = other.iter().find(|other| self.opened.contains_key(*other)) {
+            return Err(Exit::failure(format!("cannot read {repository}: standard input was read as {other}"))
+                .hint("save the archive to a file first, and name that"));
+        }
+        let input = std::io::stdin();
+        if input.is_terminal() {
+            return Err(Exit::failure(format!("cannot read {repository}: standard input is a terminal"))
+                .hint("pipe an archive in, as `COMMAND | portolan …`, or name a file"));
+        }
+        let limits = Limits::default();
+        let source: Arc<dyn Source> = match scheme {
+            Scheme::DockerArchive => Arc::new(DockerArchive::receive(input, &repository, &limits)?),
+            _ => Arc::new(Archive::receive(input, &repository, &limits)?),
+        };
+        self.opened.insert(repository.clone(), (encode_store(STANDARD_INPUT), source));
+        Ok(repository)
+    }
+
     fn find(
         &mut self,
         typed: &str,
@@ -78,13 +108,6 @@ impl Stores {
             return Location::parse(typed).map_err(|error| Exit::failure(error.to_string()));
         };
         let (repository, rest) = match scheme {
-            Scheme::OciLayout | Scheme::OciArchive if rest.is_empty() => {
-                return Err(Exit::failure(format!("{typed:?} is no reference: it names no store")));
-            }
-            Scheme::OciLayout | Scheme::OciArchive => {
-                let (name, path, rest) = cut(self, scheme, rest)?;
-                (self.open(scheme, name, &path, may_be_new)?, rest.to_owned())
-            }
             Scheme::Buildkit | Scheme::Containerd if may_be_new => {
                 return Err(Exit::failure(format!("cannot write to {typed}: what a daemon has can only be read")));
             }
@@ -98,8 +121,43 @@ impl Stores {
                 let open = |repository: &str| daemons::containerd(&namespace, repository);
                 (bind(&mut self.opened, scheme, &namespace, open)?, rest)
             }
+            Scheme::OciLayout | Scheme::OciArchive | Scheme::DockerArchive => {
+                let (repository, rest) = self.on_disk(typed, scheme, rest, may_be_new, cut)?;
+                (repository, rest.to_owned())
+            }
         };
         Location::parse(&format!("{repository}{rest}")).map_err(|error| Exit::failure(error.to_string()))
+    }
+
+    /// A file or a folder that is named, opened, and what is asked for in it.
+    fn on_disk<'a>(
+        &mut self,
+        typed: &str,
+        scheme: Scheme,
+        rest: &'a str,
+        may_be_new: bool,
+        cut: impl FnOnce(&Self, Scheme, &'a str) -> Result<(&'a str, PathBuf, &'a str), Exit>,
+    ) -> Result<(String, &'a str), Exit> {
+        if rest.is_empty() {
+            return Err(Exit::failure(format!("{typed:?} is no reference: it names no store")));
+        }
+        if may_be_new && scheme == Scheme::DockerArchive {
+            let detail = "docker archives are read, and not written";
+            return Err(Exit::from(Error::new(Code::Unsupported, "write to", typed, detail)).hint(
+                "write an oci-archive://FILE, and `skopeo copy oci-archive:FILE docker-archive:OTHER` makes one of it",
+            ));
+        }
+        match after_standard_input(scheme, rest) {
+            Some(_) if may_be_new => Err(Exit::failure(format!(
+                "cannot write {typed}: an archive is written to a file, not to standard output"
+            ))
+            .hint(format!("{scheme}://./- is a file of that name"))),
+            Some(rest) => Ok((self.receive(scheme)?, rest)),
+            None => {
+                let (name, path, rest) = cut(self, scheme, rest)?;
+                Ok((self.open(scheme, name, &path, may_be_new)?, rest))
+            }
+        }
     }
 
     /// Opens a file or a folder, and says what guests call it.
@@ -108,21 +166,27 @@ impl Stores {
             Ok(match (scheme, may_be_new) {
                 (Scheme::OciArchive, false) => Arc::new(Archive::open(path, repository)?),
                 (Scheme::OciArchive, true) => Arc::new(Archive::create(path, repository)?),
+                (Scheme::DockerArchive, _) => Arc::new(DockerArchive::open(path, repository)?),
                 (_, false) => Arc::new(Layout::open(path, repository)?),
                 (_, true) => Arc::new(Layout::create(path, repository)?),
             })
         })
     }
 
-    /// Opens what `--store` named, as a frontend may ask for it by itself: a folder as a layout, a file as an archive.
+    /// Opens what `--store` named, as a frontend may ask for it by itself: a folder as a layout, a file as an archive,
+    /// docker's own where it is no image layout.
     pub fn open_named(&mut self) -> Result<(), Exit> {
         for (name, path) in self.named.clone() {
             let bound = encode_store(&name);
             if self.opened.values().any(|(opened, _)| *opened == bound) {
                 continue;
             }
-            let scheme = if path.is_dir() { Scheme::OciLayout } else { Scheme::OciArchive };
-            self.open(scheme, &name, &path, false)?;
+            if path.is_dir() {
+                self.open(Scheme::OciLayout, &name, &path, false)?;
+            } else if let Err(no_layout) = self.open(Scheme::OciArchive, &name, &path, false) {
+                // What is wrong with it is said of the better known of the two.
+                self.open(Scheme::DockerArchive, &name, &path, false).map_err(|_| no_layout)?;
+            }
         }
         Ok(())
     }
@@ -162,6 +226,12 @@ fn bind(
     Ok(repository)
 }
 
+/// What is asked for of an archive on standard input, if that is what is meant: `-`, whatever files there are.
+fn after_standard_input(scheme: Scheme, text: &str) -> Option<&str> {
+    let rest = text.strip_prefix(STANDARD_INPUT).filter(|_| is_archive(scheme))?;
+    (rest.is_empty() || rest.starts_with(['/', ':', '@'])).then_some(rest)
+}
+
 /// What a store that is not there would be called, and the rest: all up to the last `:TAG` or `@DIGEST`.
 fn new_store(scheme: Scheme, text: &str) -> Result<(&str, &str), Exit> {
     let fail = |why: String| Exit::failure(format!("\"{scheme}://{text}\" is no reference: {why}"));
@@ -186,11 +256,15 @@ fn new_store(scheme: Scheme, text: &str) -> Result<(&str, &str), Exit> {
     }
 }
 
+fn is_archive(scheme: Scheme) -> bool {
+    matches!(scheme, Scheme::OciArchive | Scheme::DockerArchive)
+}
+
 /// Whether a store of this kind lies there.
 fn is_store(scheme: Scheme, path: &Path) -> bool {
     match scheme {
         Scheme::OciLayout => Layout::is_at(path),
-        Scheme::OciArchive => path.metadata().is_ok_and(|metadata| !metadata.is_dir()),
+        Scheme::OciArchive | Scheme::DockerArchive => path.metadata().is_ok_and(|metadata| !metadata.is_dir()),
         Scheme::Buildkit | Scheme::Containerd => false,
     }
 }
@@ -211,12 +285,13 @@ fn nothing_there(scheme: Scheme, text: &str) -> Exit {
         Scheme::OciLayout if is_store(Scheme::OciArchive, Path::new(path)) => {
             exit.hint(format!("an archive is written oci-archive://{path}"))
         }
-        Scheme::OciArchive if is_store(Scheme::OciLayout, Path::new(path)) => {
+        Scheme::OciArchive | Scheme::DockerArchive if is_store(Scheme::OciLayout, Path::new(path)) => {
             exit.hint(format!("a layout is written oci-layout://{path}"))
         }
         Scheme::OciLayout => exit.hint(
             "BuildKit writes a layout with --output type=oci,tar=false,dest=DIR; `--store NAME=DIR` gives one a name",
         ),
+        Scheme::DockerArchive => exit.hint("`docker save -o FILE IMAGE` writes one"),
         _ => exit.hint("BuildKit writes an archive with --output type=oci,dest=FILE"),
     }
 }
@@ -303,6 +378,24 @@ mod tests {
     }
 
     #[test]
+    fn a_dash_is_standard_input_where_a_tar_is_meant() {
+        for (scheme, text, rest) in [
+            (Scheme::OciArchive, "-", Some("")),
+            (Scheme::OciArchive, "-:1", Some(":1")),
+            (Scheme::DockerArchive, "-/acme/app:1", Some("/acme/app:1")),
+            (Scheme::DockerArchive, "-@sha256:0", Some("@sha256:0")),
+            (Scheme::OciArchive, "-x", None),
+            (Scheme::OciArchive, "./-", None),
+            (Scheme::OciLayout, "-", None),
+        ] {
+            assert_eq!(after_standard_input(scheme, text), rest, "{scheme}://{text}");
+        }
+        for target in ["oci-archive://-:1", "docker-archive://-:1", "docker-archive://new.tar:1"] {
+            assert!(stores(&[]).locate_target(target).is_err(), "{target}");
+        }
+    }
+
+    #[test]
     fn what_is_read_and_written_is_one_store() {
         let folder = folder();
         let layout = format!("oci-layout://{}/layout", folder.path().display());
@@ -346,6 +439,7 @@ mod tests {
             format!("oci-layout://{root}/nope:1"),
             format!("oci-archive://{root}/nope.tar"),
             format!("oci-archive://{root}/layout"),
+            format!("docker-archive://{root}/nope.tar"),
         ] {
             assert!(stores(&[]).locate(&typed).is_err(), "{typed}");
         }

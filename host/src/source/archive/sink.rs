@@ -26,7 +26,9 @@ use super::super::lock::{Lock, PATIENCE};
 use super::super::sink::{Content, Document, Pushed, Sink};
 use super::super::store::{Missing, Place, VERSION, place_of, shown};
 use super::super::write::{WRITE, barred, blocking, failed, pour};
-use super::{Archive, Opened};
+use super::opened::{Opened, Plain};
+use super::tar::Listing;
+use super::{Archive, INDEX, Meant, check_layout};
 use crate::error::{Code, Error, Result};
 
 const BLOCK: u64 = 512;
@@ -96,6 +98,9 @@ impl ArchiveSink {
     pub(super) fn new(archive: Archive) -> Result<Self> {
         let (above, name) = beside(&archive.0.path, &shown(&archive))?;
         let old = archive.opened();
+        if let Some(old) = &old {
+            plain(old, &shown(&archive))?;
+        }
         Ok(ArchiveSink { archive, above, name, old, draft: Arc::default() })
     }
 
@@ -119,7 +124,7 @@ impl ArchiveSink {
             return Ok(true);
         }
         let Some(old) = &self.old else { return Ok(false) };
-        match old.find(&place) {
+        match old.find(&place.to_string()) {
             Ok(blob) if blob.length() == descriptor.size => {
                 self.draft().counted_on.insert(descriptor.digest.clone());
                 Ok(true)
@@ -182,7 +187,7 @@ impl ArchiveSink {
 
     /// What the archive's names are: of the one that is there now.
     fn names(&self) -> Option<Entries<'static>> {
-        let index = self.old.as_ref()?.find(&Place::Index).ok()?;
+        let index = self.old.as_ref()?.find(INDEX).ok()?;
         let bytes = index.read(0, self.archive.0.limits.entries).ok()?;
         Entries::read(&self.store(), &bytes, &self.archive.0.limits).ok().map(Entries::into_owned)
     }
@@ -289,7 +294,7 @@ impl Finish {
         let index = match &now {
             None => entries::none().into_bytes(),
             Some(now) => {
-                let blob = now.find(&Place::Index).map_err(|missing| barred(&self.store, missing))?;
+                let blob = now.find(INDEX).map_err(|missing| barred(&self.store, missing))?;
                 blob.read(0, limits.entries).map_err(failed)?
             }
         };
@@ -304,7 +309,7 @@ impl Finish {
         let file = temporary.file();
         let mut end = self.draft.end;
         if let Some(now) = &now {
-            end = append(now, file, end).map_err(failed)?;
+            end = append(plain(now, &self.store)?, &now.listing, file, end).map_err(failed)?;
         }
         let mut tail = Vec::new();
         if now.is_none() && self.draft.parts.is_empty() {
@@ -322,7 +327,7 @@ impl Finish {
         temporary.rename(&self.above, &self.name).map_err(|errno| failed(errno.into()))?;
         self.above.sync().map_err(|errno| failed(errno.into()))?;
         let written = self.above.file(&self.name).map_err(|missing| barred(&self.store, missing))?;
-        self.archive.set(Opened::read(written, &self.store, limits)?);
+        self.archive.set(Opened::read(written, &self.store, Meant::Layout, limits)?);
         self.above.sweep(TEMPORARY);
         Ok(true)
     }
@@ -343,12 +348,15 @@ impl Finish {
         if metadata.len() == 0 && self.draft.counted_on.is_empty() {
             return Ok(None);
         }
-        if let Some(old) = self.old.as_ref().filter(|old| old.stamp == Stamp::of(&metadata)) {
+        let is_same = |old: &&Arc<Opened>| old.plain().is_some_and(|plain| plain.stamp == Stamp::of(&metadata));
+        if let Some(old) = self.old.as_ref().filter(is_same) {
             return Ok(Some(old.clone()));
         }
-        let now = Opened::read(file, &self.store, &self.archive.0.limits)?;
+        let now = Opened::read(file, &self.store, Meant::Layout, &self.archive.0.limits)?;
+        check_layout(&now, &self.store)?;
+        plain(&now, &self.store)?;
         for digest in &self.draft.counted_on {
-            if now.find(&place_of(&self.store, digest)?).is_err() {
+            if now.find(&place_of(&self.store, digest)?.to_string()).is_err() {
                 return Err(gone(format!("another program has written it meanwhile, without {digest}")));
             }
         }
@@ -361,18 +369,26 @@ impl Finish {
         let part = self.draft.parts.iter().find(|part| part.digest == descriptor.digest);
         let blob = match (part, &self.draft.temporary) {
             (Some(part), Some(temporary)) => Blob::new(temporary.file().clone(), part.start, part.size),
-            _ => now?.find(&Place::of(&descriptor.digest)?).ok()?,
+            _ => now?.find(&Place::of(&descriptor.digest)?.to_string()).ok()?,
         };
         (blob.length() <= most).then(|| blob.read(0, most).ok()).flatten()
     }
 }
 
+/// What is there, if more can be written behind it.
+fn plain<'a>(opened: &'a Opened, store: &str) -> Result<&'a Plain> {
+    opened.plain().ok_or_else(|| {
+        Error::new(Code::Unsupported, WRITE, store, "it is compressed, and plain archives are written")
+            .with_hint("decompress it first, or write to a new file")
+    })
+}
+
 /// Copies the members of an archive, all but its index.json, to the end of another; where that is then.
-fn append(from: &Opened, to: &File, mut end: u64) -> io::Result<u64> {
+fn append(from: &Plain, listing: &Listing, to: &File, mut end: u64) -> io::Result<u64> {
     let length = from.file.metadata()?.len();
     let mut at = 0;
-    let parts = from.listing.parts.iter().map(|part| (part.start, part.end));
-    for (start, next) in parts.chain([(from.listing.end, from.listing.end)]) {
+    let parts = listing.parts.iter().map(|part| (part.start, part.end));
+    for (start, next) in parts.chain([(listing.end, listing.end)]) {
         // The padding of the last member may be missing.
         end = copy(&from.file, at..start.min(length), to, end)?.next_multiple_of(BLOCK);
         at = next;

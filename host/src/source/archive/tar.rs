@@ -1,8 +1,9 @@
-//! The headers of a tar archive: which members there are, and where in the file each one's bytes lie.
+//! The headers of a tar archive: which members there are, and where each one's bytes lie.
 //!
-//! One pass, one read of 512 bytes a member, nothing unpacked, no member's bytes looked at but those of extended
-//! headers (names and sizes that do not fit the 512 bytes). Formats: POSIX ustar, GNU long names, PAX; the old Unix
-//! format is the same without a prefix.
+//! One pass over a [`Tape`], one read of 512 bytes a member, nothing unpacked, no member's bytes looked at but those of
+//! extended headers (names and sizes that do not fit the 512 bytes). A tape only goes forward, so that a file, where
+//! going over bytes costs nothing, and a stream, where they have to come by, are read by the same code and refused for
+//! the same reasons. Formats: POSIX ustar, GNU long names, PAX; the old Unix format is the same without a prefix.
 //!
 //! Written here because tar's weakness is that *readers disagree*: where a size is written twice, where a link claims
 //! to have bytes, one reader finds the next header inside what another takes for content (CVE-2025-62518 is such a
@@ -19,18 +20,29 @@ use std::ops::Range;
 const BLOCK: u64 = 512;
 /// What an extended header may hold: names and numbers, so this is plenty. Go's reader has the same bound.
 const EXTENSION: u64 = 1 << 20;
+/// Longer targets of links are not remembered: a million of them must not cost more than their names do.
+const LINK_MAX: usize = 256;
 /// Sizes from here on do not fit the header's eleven octal digits.
 const TOO_LARGE_FOR_OCTAL: u64 = 1 << 33;
 /// How the keys begin with which GNU tar describes files with holes in PAX headers.
 const SPARSE: &str = "GNU.sparse.";
 
-/// Something with bytes at offsets: a file, or bytes in memory in tests.
-pub(super) trait ReadAt {
-    /// How many bytes there are.
-    fn length(&self) -> u64;
+/// Bytes one after another: a file, a stream, or bytes in memory in tests.
+pub(super) trait Tape {
+    /// How many bytes were read or gone over.
+    fn position(&self) -> u64;
 
-    /// Fills `buffer` from `offset`, or fails.
-    fn read_exact_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<()>;
+    /// Fills `buffer`, or as much of it as there are bytes left; how many that are.
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize>;
+
+    /// Goes over so many bytes, or as many as are left; how many that are.
+    fn skip(&mut self, count: u64) -> io::Result<u64>;
+
+    /// Goes over the bytes of a member that is wanted, and may look at them on the way; how many there were.
+    fn pass(&mut self, name: &str, member: &Member) -> io::Result<u64> {
+        let _ = name;
+        self.skip(member.size)
+    }
 }
 
 /// What a member is.
@@ -48,12 +60,21 @@ pub(super) enum Kind {
     Special,
 }
 
-/// Where a member's bytes lie. They are inside the file: that was checked.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// Where a member's bytes lie. They are inside the archive: that was checked.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Member {
     pub kind: Kind,
     pub offset: u64,
     pub size: u64,
+    /// Where a link leads.
+    pub link: Option<Link>,
+}
+
+/// What a link says, as it is written: a symbolic one starts from its folder, a hard one from the archive's root.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Link {
+    pub target: Box<str>,
+    pub hard: bool,
 }
 
 /// Members by name.
@@ -94,25 +115,23 @@ impl From<io::Error> for Broken {
 ///
 /// `parted` is the name whose parts are told.
 pub(super) fn list(
-    archive: &impl ReadAt,
+    tape: &mut impl Tape,
     limit: u64,
     wanted: impl Fn(&str) -> bool,
     parted: &str,
 ) -> Result<Listing, Broken> {
-    let length = archive.length();
     let mut listing = Listing::default();
     let mut start = None;
     let mut extended = Extended::default();
-    let mut position = 0;
     let mut seen = 0;
-    while position < length {
-        let block = read_block(archive, position)?;
+    loop {
+        let position = tape.position();
+        let Some(block) = read_block(tape)? else { break };
         if block == [0; BLOCK as usize] {
-            check_end(archive, position)?;
+            check_end(tape, position)?;
             break;
         }
         let header = Header::new(block, position)?;
-        let data = position + BLOCK;
         if header.speaks_of_the_next() {
             start = start.or(Some(position));
         } else {
@@ -122,11 +141,11 @@ pub(super) fn list(
             }
         }
         if header.is_extended() {
-            extended.read(&header, &payload(archive, &header, data)?)?;
-            position = next_header(data, header.size)?;
+            extended.read(&header, &payload(tape, &header)?)?;
+            tape.skip(padding(header.size)?)?;
             continue;
         }
-        let Extended { name, size, sparse, .. } = std::mem::take(&mut extended);
+        let Extended { name, size, sparse, link, .. } = std::mem::take(&mut extended);
         let name = name.unwrap_or_else(|| header.name());
         let kind = if sparse { Kind::Sparse } else { header.kind(&name) };
         let size = stored_size(&header, size)?;
@@ -134,23 +153,34 @@ pub(super) fn list(
             let what = format!("is {} and claims {size} bytes", kind.name());
             return Err(malformed(position, &name, &what));
         }
-        let offset = if header.typeflag() == b'S' { skip_sparse_map(archive, &header, data)? } else { data };
-        let left = length.saturating_sub(offset);
-        if size > left {
-            let what = format!("claims {size} bytes where {left} are left: the archive is cut short");
+        if header.typeflag() == b'S' {
+            skip_sparse_map(tape, &header)?;
+        }
+        let padding = padding(size)?;
+        let offset = tape.position();
+        if offset.checked_add(size).and_then(|end| end.checked_add(padding)).is_none() {
+            return Err(malformed(position, &name, &format!("of {size} bytes ends beyond any file")));
+        }
+        let text = std::str::from_utf8(&name).ok().map(without_dot);
+        let passed = match text.filter(|name| wanted(name)) {
+            None => tape.skip(size)?,
+            Some(name) => {
+                let link = (kind == Kind::Link).then(|| header.link(link)).flatten();
+                let member = Member { kind, offset, size, link };
+                let passed = tape.pass(name, &member)?;
+                listing.members.insert(name.into(), member);
+                passed
+            }
+        };
+        if passed < size {
+            let what = format!("claims {size} bytes where {passed} are left: the archive is cut short");
             return Err(malformed(position, &name, &what));
         }
+        tape.skip(padding)?;
         let start = start.take().unwrap_or(position);
-        position = next_header(offset, size)?;
-        listing.end = position;
-        if let Ok(name) = std::str::from_utf8(&name) {
-            let name = without_dot(name);
-            if wanted(name) {
-                listing.members.insert(name.into(), Member { kind, offset, size });
-            }
-            if name == parted {
-                listing.parts.push(start..position);
-            }
+        listing.end = offset + size + padding;
+        if text == Some(parted) {
+            listing.parts.push(start..listing.end);
         }
     }
     if extended.is_empty() {
@@ -174,53 +204,59 @@ fn stored_size(header: &Header, pax: Option<u64>) -> Result<u64, Broken> {
 
 /// Two blocks of zeros end an archive, or one at the very end of the file. What comes after them is not looked at: tar
 /// programs pad there, to any length and with anything.
-fn check_end(archive: &impl ReadAt, position: u64) -> Result<(), Broken> {
-    let next = position + BLOCK;
-    if next >= archive.length() || read_block(archive, next)? == [0; BLOCK as usize] {
+fn check_end(tape: &mut impl Tape, position: u64) -> Result<(), Broken> {
+    if read_block(tape)?.is_none_or(|next| next == [0; BLOCK as usize]) {
         return Ok(());
     }
     Err(Broken::Malformed(format!("a lone block of zeros at byte {position}, with more behind it")))
 }
 
-/// Where the header after a member's bytes is: they are padded to whole blocks.
-fn next_header(offset: u64, size: u64) -> Result<u64, Broken> {
-    size.checked_next_multiple_of(BLOCK)
-        .and_then(|padded| offset.checked_add(padded))
+/// How many bytes fill up the last block of a member's bytes.
+fn padding(size: u64) -> Result<u64, Broken> {
+    let padded = size.checked_next_multiple_of(BLOCK);
+    padded
+        .map(|padded| padded - size)
         .ok_or_else(|| Broken::Malformed(format!("a member of {size} bytes ends beyond any file")))
 }
 
-fn read_block(archive: &impl ReadAt, position: u64) -> Result<[u8; BLOCK as usize], Broken> {
+/// The next block; none at the end of the tape.
+fn read_block(tape: &mut impl Tape) -> Result<Option<[u8; BLOCK as usize]>, Broken> {
+    let position = tape.position();
     let mut block = [0; BLOCK as usize];
-    if archive.length().saturating_sub(position) < BLOCK {
-        return Err(Broken::Malformed(match position {
+    match tape.read(&mut block)? {
+        0 => Ok(None),
+        read if read < block.len() => Err(Broken::Malformed(match position {
             0 => "too short for a tar archive".into(),
-            _ => format!("the header at byte {position} is cut short"),
-        }));
+            _ => cut(position),
+        })),
+        _ => Ok(Some(block)),
     }
-    archive.read_exact_at(&mut block, position)?;
-    Ok(block)
+}
+
+fn cut(position: u64) -> String {
+    format!("the header at byte {position} is cut short")
 }
 
 /// The content of an extended header.
-fn payload(archive: &impl ReadAt, header: &Header, offset: u64) -> Result<Vec<u8>, Broken> {
+fn payload(tape: &mut impl Tape, header: &Header) -> Result<Vec<u8>, Broken> {
     let size = header.size;
-    if size > EXTENSION || size > archive.length().saturating_sub(offset) {
+    let mut bytes = vec![0; size.min(EXTENSION) as usize];
+    if size > EXTENSION || tape.read(&mut bytes)? < bytes.len() {
         let what = format!("has {size} bytes; it is cut short, or larger than any name needs ({EXTENSION})");
         return Err(Broken::Malformed(format!("the extended header at byte {} {what}", header.position)));
     }
-    let mut bytes = vec![0; size as usize];
-    archive.read_exact_at(&mut bytes, offset)?;
     Ok(bytes)
 }
 
 /// GNU's old sparse format puts more blocks of its map between header and content.
-fn skip_sparse_map(archive: &impl ReadAt, header: &Header, mut offset: u64) -> Result<u64, Broken> {
+fn skip_sparse_map(tape: &mut impl Tape, header: &Header) -> Result<(), Broken> {
     let mut more = header.block[482] != 0;
     while more {
-        more = read_block(archive, offset)?[504] != 0;
-        offset += BLOCK;
+        let position = tape.position();
+        let block = read_block(tape)?.ok_or_else(|| Broken::Malformed(cut(position)))?;
+        more = block[504] != 0;
     }
-    Ok(offset)
+    Ok(())
 }
 
 /// A header whose checksum and size make sense.
@@ -235,6 +271,7 @@ impl Header {
     const SIZE: Range<usize> = 124..136;
     const CHECKSUM: Range<usize> = 148..156;
     const TYPEFLAG: usize = 156;
+    const LINK: Range<usize> = 157..257;
     const MAGIC: Range<usize> = 257..263;
     const PREFIX: Range<usize> = 345..500;
 
@@ -279,6 +316,13 @@ impl Header {
         name.to_vec()
     }
 
+    /// Where this link leads, `said` being what an extended header says. What no name can be leads nowhere.
+    fn link(&self, said: Option<Vec<u8>>) -> Option<Link> {
+        let target = said.unwrap_or_else(|| until_nul(&self.block[Self::LINK]).to_vec());
+        let target = std::str::from_utf8(&target).ok().filter(|target| target.len() <= LINK_MAX)?;
+        Some(Link { target: target.into(), hard: self.typeflag() == b'1' })
+    }
+
     fn kind(&self, name: &[u8]) -> Kind {
         match self.typeflag() {
             // The oldest format has no directories but names that end in a slash.
@@ -316,20 +360,20 @@ impl Kind {
 struct Extended {
     name: Option<Vec<u8>>,
     size: Option<u64>,
+    link: Option<Vec<u8>>,
     sparse: bool,
     pax: bool,
-    long_link: bool,
 }
 
 impl Extended {
     fn is_empty(&self) -> bool {
-        !self.pax && !self.long_link && self.name.is_none()
+        !self.pax && self.link.is_none() && self.name.is_none()
     }
 
     fn read(&mut self, header: &Header, payload: &[u8]) -> Result<(), Broken> {
         let again = match header.typeflag() {
             b'g' => return check_global(payload, header.position),
-            b'K' => std::mem::replace(&mut self.long_link, true),
+            b'K' => self.link.replace(until_nul(payload).to_vec()).is_some(),
             b'L' => self.name.replace(until_nul(payload).to_vec()).is_some(),
             _ => std::mem::replace(&mut self.pax, true) || self.read_pax(payload, header.position)?,
         };
@@ -349,8 +393,9 @@ impl Extended {
             let bad = || Broken::Malformed(format!("the PAX header at byte {position} has a {key:?} that is none"));
             match key {
                 // An empty value takes a record back: the header's counts.
-                "path" | "size" if value.is_empty() => {}
-                "path" if value.contains(&0) => return Err(bad()),
+                "path" | "linkpath" | "size" if value.is_empty() => {}
+                "path" | "linkpath" if value.contains(&0) => return Err(bad()),
+                "linkpath" => again |= self.link.replace(value.to_vec()).is_some(),
                 "path" => again |= self.name.replace(value.to_vec()).is_some(),
                 "size" => again |= self.size.replace(decimal(value).ok_or_else(bad)?).is_some(),
                 // GNU tar keeps the name here and makes up another for readers that do not know of holes.

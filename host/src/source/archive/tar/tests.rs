@@ -6,19 +6,31 @@ use proptest::prelude::*;
 
 use super::*;
 
-fn members(archive: &impl ReadAt, limit: u64, wanted: impl Fn(&str) -> bool) -> Result<Members, Broken> {
-    list(archive, limit, wanted, "").map(|listing| listing.members)
+fn members(archive: &[u8], limit: u64, wanted: impl Fn(&str) -> bool) -> Result<Members, Broken> {
+    list(&mut Memory { bytes: archive, at: 0 }, limit, wanted, "").map(|listing| listing.members)
 }
 
-impl ReadAt for Vec<u8> {
-    fn length(&self) -> u64 {
-        self.len() as u64
+struct Memory<'a> {
+    bytes: &'a [u8],
+    at: usize,
+}
+
+impl Tape for Memory<'_> {
+    fn position(&self) -> u64 {
+        self.at as u64
     }
 
-    fn read_exact_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<()> {
-        let from = usize::try_from(offset).unwrap();
-        buffer.copy_from_slice(&self[from..from + buffer.len()]);
-        Ok(())
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let read = buffer.len().min(self.bytes.len() - self.at);
+        buffer[..read].copy_from_slice(&self.bytes[self.at..][..read]);
+        self.at += read;
+        Ok(read)
+    }
+
+    fn skip(&mut self, count: u64) -> io::Result<u64> {
+        let skipped = usize::try_from(count).unwrap_or(usize::MAX).min(self.bytes.len() - self.at);
+        self.at += skipped;
+        Ok(skipped as u64)
     }
 }
 
@@ -73,7 +85,7 @@ fn the_parts_of_a_name() {
     let long = pax(b'x', &[("path", "a")]);
     let archive =
         [file("b"), long, file("x"), pax(b'g', &[("comment", "x")]), file("./a"), file("c"), end(), end()].concat();
-    let listing = list(&archive, 10, |_| false, "a").unwrap();
+    let listing = list(&mut Memory { bytes: &archive, at: 0 }, 10, |_| false, "a").unwrap();
     assert_eq!(listing.parts, [1024..3072, 4096..5120]);
     assert_eq!(listing.end, 6144);
     assert!(listing.members.is_empty());
@@ -178,6 +190,8 @@ fn what_is_refused() {
         ("a PAX name with NUL", &[pax(b'x', &[("path", "a\0b")]), file("a"), end()], "the PAX header at byte 0 has a \"path\" that is none"),
         ("two PAX names", &[pax(b'x', &[("path", "a"), ("path", "b")]), file("a"), end()], "the extended header at byte 0 says again what was said of the same member"),
         ("two PAX sizes", &[pax(b'x', &[("size", "5"), ("size", "5")]), file("a"), end()], "the extended header at byte 0 says again what was said of the same member"),
+        ("both kinds of target", &[member("K", b'K', b"a"), pax(b'x', &[("linkpath", "a")]), member("a", b'2', b""), end()], "the extended header at byte 1024 says again what was said of the same member"),
+        ("a PAX target with NUL", &[pax(b'x', &[("linkpath", "a\0b")]), member("a", b'2', b""), end()], "the PAX header at byte 0 has a \"linkpath\" that is none"),
         ("two PAX headers", &[pax(b'x', &[]), pax(b'x', &[]), file("a"), end()], "the extended header at byte 512 says again what was said of the same member"),
         ("two long names", &[member("L", b'L', b"a"), member("L", b'L', b"a"), file("a"), end()], "the extended header at byte 1024 says again what was said of the same member"),
         ("two long links", &[member("K", b'K', b"a"), member("K", b'K', b"a"), file("a"), end()], "the extended header at byte 1024 says again what was said of the same member"),
@@ -212,23 +226,57 @@ fn as_many_members_as_allowed() {
 }
 
 /// A file without end that is one header over and over.
-struct Endless(Vec<u8>);
+struct Endless {
+    header: Vec<u8>,
+    at: u64,
+}
 
-impl ReadAt for Endless {
-    fn length(&self) -> u64 {
-        u64::MAX
+impl Tape for Endless {
+    fn position(&self) -> u64 {
+        self.at
     }
 
-    fn read_exact_at(&self, buffer: &mut [u8], _: u64) -> io::Result<()> {
-        buffer.copy_from_slice(&self.0);
-        Ok(())
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        buffer.copy_from_slice(&self.header);
+        self.skip(buffer.len() as u64)?;
+        Ok(buffer.len())
+    }
+
+    fn skip(&mut self, count: u64) -> io::Result<u64> {
+        self.at += count;
+        Ok(count)
     }
 }
 
 #[test]
 fn no_more_members_than_allowed_however_many_there_are() {
-    let archive = Endless(member("index.json", b'0', b""));
-    assert!(matches!(members(&archive, 100_000, |_| true), Err(Broken::TooMany(100_000))));
+    let mut archive = Endless { header: member("index.json", b'0', b""), at: 0 };
+    assert!(matches!(list(&mut archive, 100_000, |_| true, ""), Err(Broken::TooMany(100_000))));
+}
+
+#[test]
+fn where_links_lead() {
+    let far = format!("{}/x", "d".repeat(150));
+    let to = |kind: u8, target: &str| header("a", "0", kind, &[(157..257, target.as_bytes())]);
+    for (what, parts, expected) in [
+        ("a symbolic one", vec![to(b'2', "../b")], Some(("../b", false))),
+        ("a hard one", vec![to(b'1', "b")], Some(("b", true))),
+        (
+            "a GNU long one",
+            vec![member("K", b'K', format!("{far}\0").as_bytes()), to(b'2', "cut")],
+            Some((&*far, false)),
+        ),
+        ("a PAX one", vec![pax(b'x', &[("linkpath", &far)]), to(b'2', "cut")], Some((&*far, false))),
+        ("one taken back", vec![pax(b'x', &[("linkpath", "")]), to(b'2', "b")], Some(("b", false))),
+        ("a file", vec![header("a", "0", b'0', &[(157..257, b"b")])], None),
+        ("one that is no text", vec![header("a", "0", b'2', &[(157..257, b"\xff")])], None),
+        ("one too long", vec![member("K", b'K', &[b'd'; 257]), to(b'2', "cut")], None),
+    ] {
+        let archive = [parts.concat(), end()].concat();
+        let link = members(&archive, 10, |_| true).unwrap().remove("a").unwrap().link;
+        let expected = expected.map(|(target, hard)| Link { target: target.into(), hard });
+        assert_eq!(link, expected, "{what}");
+    }
 }
 
 proptest! {
@@ -284,7 +332,7 @@ proptest! {
         let found = members(&archive, 100, |_| true).map_err(|broken| TestCaseError::fail(format!("{broken:?}")))?;
         prop_assert_eq!(found.len(), files.len());
         for (name, content) in &files {
-            let Member { kind, offset, size } = found[name.as_str()];
+            let Member { kind, offset, size, .. } = found[name.as_str()];
             prop_assert_eq!(kind, Kind::File);
             let from = usize::try_from(offset).unwrap();
             prop_assert_eq!(&archive[from..from + usize::try_from(size).unwrap()], content.as_slice());
