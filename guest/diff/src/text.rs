@@ -1,7 +1,7 @@
 //! The comparison for people: one line where they are the same; else what differs, `-` before what the one says, `+` before
 //! what the other does, a fact a line, so that `grep Env` finds all that concerns it.
 
-use crate::compare::{Compared, Comparison, Named, Same};
+use crate::compare::{Compared, Comparison, Same};
 use crate::history::History;
 use crate::layers::{self, Layers, same_blob};
 use crate::said::Change;
@@ -97,9 +97,10 @@ fn reasons(images: &[Compared]) -> Vec<String> {
 fn differing(comparison: &Comparison) -> String {
     let mut out = Vec::new();
     let mut head = Lines::new(0);
-    let named = |named: &Named| format!("{}  {}  {}", named.reference, named.root.digest, named.root.media_type);
-    head.add('-', "A", named(&comparison.a));
-    head.add('+', "B", named(&comparison.b));
+    let (a, b) = (&comparison.a, &comparison.b);
+    for (mark, what, named, other) in [('-', "A", a, b), ('+', "B", b, a)] {
+        head.add(mark, what, format!("{}  {}", named.reference, described(&named.root, &other.root)));
+    }
     out.push(head.to_string());
     let mut index = Lines::new(0);
     index.changes(&comparison.index);
@@ -139,16 +140,10 @@ fn differing(comparison: &Comparison) -> String {
 fn one(image: &Compared) -> String {
     let mut lines = Lines::new(2);
     if image.same != Some(Same::Document) {
-        for (mark, entry) in [('-', &image.a), ('+', &image.b)] {
-            let Some(entry) = entry else { continue };
-            lines.add(mark, "manifest", format!("{}  {}", entry.descriptor.digest, entry.descriptor.media_type));
-        }
-        if let (Some(a), Some(b)) =
-            (image.a.as_ref().and_then(Entry::manifest), image.b.as_ref().and_then(Entry::manifest))
-            && a.config.digest != b.config.digest
-        {
-            for (mark, manifest) in [('-', a), ('+', b)] {
-                lines.add(mark, "config", format!("{}  {}", manifest.config.digest, manifest.config.media_type));
+        if let (Some(a), Some(b)) = (&image.a, &image.b) {
+            lines.documents("manifest", &a.descriptor, &b.descriptor);
+            if let (Some(a), Some(b)) = (a.manifest(), b.manifest()) {
+                lines.documents("config", &a.config, &b.config);
             }
         }
     } else {
@@ -182,6 +177,13 @@ impl Lines {
 
     fn add(&mut self, mark: char, what: &str, value: String) {
         self.lines.push((mark, text::line(what).into_owned(), text::line(&value).into_owned()));
+    }
+
+    fn documents(&mut self, what: &str, a: &Descriptor, b: &Descriptor) {
+        if a.digest != b.digest {
+            self.add('-', what, described(a, b));
+            self.add('+', what, described(b, a));
+        }
     }
 
     fn changes(&mut self, changes: &[Change]) {
@@ -268,6 +270,9 @@ impl Lines {
             (false, base, Some(chain)) => format!("the lowest {base} the same, chain-id {chain}"),
         };
         self.add(' ', "layers", format!("{} and {}, {common}", all.a.len(), all.b.len()));
+        if (of_a, of_b) == (0, 0) {
+            return;
+        }
         for (mark, layers, unshared, other) in [('-', &all.a, of_a, "B"), ('+', &all.b, of_b, "A")] {
             self.add(
                 mark,
@@ -288,6 +293,14 @@ impl std::fmt::Display for Lines {
             writeln!(f, "{}", line.trim_end())?;
         }
         Ok(())
+    }
+}
+
+/// A document's digest, and its media type where that differs from the other's.
+fn described(one: &Descriptor, other: &Descriptor) -> String {
+    match one.media_type == other.media_type {
+        true => one.digest.to_string(),
+        false => format!("{}  {}", one.digest, one.media_type),
     }
 }
 
