@@ -1,4 +1,5 @@
-//! `contrib/github/cache-key`: the script that the action runs, with the environment that the action gives it.
+//! `contrib/github/cache-key`: the script that the action runs, with the environment that the action gives it; and what
+//! `docs/ci-cache-key.md` prints.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
@@ -37,20 +38,29 @@ fn default_of(input: &str) -> String {
     default.unwrap_or_else(|| panic!("{input} has no default")).trim_matches('"').to_owned()
 }
 
-/// Runs the step with inputs: its status, what it said, and what it left in `$GITHUB_OUTPUT`.
-fn run(inputs: &[(&str, &str)]) -> (i32, String, String) {
-    let folder = tempfile::tempdir().unwrap();
-    let output = folder.path().join("output");
-    fs::write(&output, "before=1\n").unwrap();
-    // The program's own folder of compiled code, so that it need not compile; and the program by its bare name.
-    let portolan = Cli::new(env!("CARGO_BIN_EXE_portolan"), folder.path());
+/// The program in a folder of its own, for who calls it by its bare name.
+fn portolan(folder: &Path) -> Cli {
+    Cli::new(env!("CARGO_BIN_EXE_portolan"), folder)
+}
+
+/// A shell that finds the program, and nothing else of the tests' environment.
+fn bash(portolan: &Cli, folder: &Path, script: &str) -> Command {
     let programs = Path::new(env!("CARGO_BIN_EXE_portolan")).parent().unwrap();
     let path = std::env::var_os("PATH").unwrap_or_default();
     let path = std::env::join_paths([programs.to_owned()].into_iter().chain(std::env::split_paths(&path))).unwrap();
-    let (script, environment) = step();
     let mut shell = Command::new("bash");
-    shell.args(["--noprofile", "--norc", "-eo", "pipefail", "-c", &script]).env_clear().stdin(Stdio::null());
-    shell.env("PATH", path).env("HOME", portolan.home()).current_dir(fixtures::folder().join("layouts"));
+    shell.args(["--noprofile", "--norc", "-eo", "pipefail", "-c", script]).env_clear().stdin(Stdio::null());
+    shell.env("PATH", path).env("HOME", portolan.home()).current_dir(folder);
+    shell
+}
+
+/// Runs the step with inputs: its status, what it said, and what it left in `$GITHUB_OUTPUT`.
+fn run(portolan: &Cli, inputs: &[(&str, &str)]) -> (i32, String, String) {
+    let folder = tempfile::tempdir().unwrap();
+    let output = folder.path().join("output");
+    fs::write(&output, "before=1\n").unwrap();
+    let (script, environment) = step();
+    let mut shell = bash(portolan, &fixtures::folder().join("layouts"), &script);
     shell.env("GITHUB_ACTION_PATH", action()).env("GITHUB_OUTPUT", &output);
     for (variable, input) in environment {
         let given = inputs.iter().find(|(name, _)| *name == input).map(|(_, value)| (*value).to_owned());
@@ -64,6 +74,8 @@ fn run(inputs: &[(&str, &str)]) -> (i32, String, String) {
 
 #[test]
 fn the_key_of_an_image_is_one_line() {
+    let folder = tempfile::tempdir().unwrap();
+    let portolan = portolan(folder.path());
     let multi = "oci-layout://buildkit-multi:1.4";
     let archive = format!("oci-archive://{}:tar", fixtures::archive("oci-multi.tar").display());
     for (inputs, key) in [
@@ -72,13 +84,15 @@ fn the_key_of_an_image_is_one_line() {
         (&[("ref", "oci-layout://buildkit-single:2")], CHAIN_ID),
         (&[("ref", &archive), ("platform", "linux/arm64"), ("key", "diff-id")], CHAIN_ID),
     ] {
-        let (status, said, written) = run(inputs);
+        let (status, said, written) = run(&portolan, inputs);
         assert_eq!((status, written), (0, format!("key={key}\n")), "{inputs:?}\n{said}");
     }
 }
 
 #[test]
 fn without_a_key_there_is_no_line() {
+    let folder = tempfile::tempdir().unwrap();
+    let portolan = portolan(folder.path());
     let multi = "oci-layout://buildkit-multi:1.4";
     for (status, inputs, says) in [
         (5, &[("ref", "oci-layout://buildkit-multi:1.5")][..], "the nearest names there are"),
@@ -90,7 +104,7 @@ fn without_a_key_there_is_no_line() {
         (2, &[("ref", multi), ("metadata", "meta.json")], "one of ref and metadata"),
         (2, &[("ref", multi), ("target", "app")], "target"),
     ] {
-        let (ended, said, written) = run(inputs);
+        let (ended, said, written) = run(&portolan, inputs);
         assert_eq!((ended, written.as_str()), (status, ""), "{inputs:?}\n{said}");
         assert!(said.contains(says) && said.contains("::error::"), "{inputs:?}\n{said}");
     }
@@ -102,6 +116,7 @@ fn an_input_is_never_run_and_never_an_option() {
     let folder = tempfile::tempdir().unwrap();
     let touched = folder.path().join("touched");
     let touch = touched.display();
+    let portolan = portolan(folder.path());
     for text in [
         format!("$(touch {touch})"),
         format!("`touch {touch}`"),
@@ -119,7 +134,7 @@ fn an_input_is_never_run_and_never_an_option() {
                 "target" => inputs.push(("metadata", "nope.json")),
                 _ => inputs.push(("ref", "oci-layout://buildkit-multi:1.4")),
             }
-            let (status, said, written) = run(&inputs);
+            let (status, said, written) = run(&portolan, &inputs);
             assert!(status != 0 && written.is_empty(), "{inputs:?}: {status} {written}{said}");
             assert!(!touched.exists(), "{inputs:?} was run");
         }
@@ -128,4 +143,31 @@ fn an_input_is_never_run_and_never_an_option() {
     let expressions = text.lines().filter(|line| line.contains("${{")).count();
     assert_eq!(expressions, step().1.len() + 1, "expressions are for the environment and the output alone");
     assert!(!step().0.contains("${{"));
+}
+
+/// Every line that has its output below it, run as it stands.
+#[test]
+fn the_page_prints_what_the_program_does() {
+    let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/ci-cache-key.md");
+    let page = fs::read_to_string(page).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    for layout in ["buildkit-multi", "buildkit-single"] {
+        let mut copy = Command::new("cp");
+        portolan_tests::registry::run(copy.arg("-r").arg(fixtures::layout(layout)).arg(folder.path()), "coreutils");
+    }
+    let portolan = portolan(folder.path());
+    let mut checked = 0;
+    // Text and code take turns.
+    for block in page.split("```").skip(1).step_by(2).filter_map(|block| block.strip_prefix("\n$ ")) {
+        for example in block.split("\n$ ") {
+            let (line, expected) = example.split_once('\n').unwrap_or((example, ""));
+            let printed = bash(&portolan, folder.path(), line).output().expect("bash");
+            assert!(printed.status.success(), "{line}: {}", String::from_utf8_lossy(&printed.stderr));
+            if line.starts_with("portolan ") {
+                assert_eq!(String::from_utf8_lossy(&printed.stdout).trim_end(), expected.trim_end(), "{line}");
+                checked += 1;
+            }
+        }
+    }
+    assert_eq!(checked, 5, "the page's examples");
 }
