@@ -68,7 +68,9 @@ impl Pairs {
 mod tests {
     use super::*;
 
-    fn pairs(a: &[&str], b: &[&str]) -> (Vec<(usize, usize, usize)>, Vec<usize>, Vec<usize>, bool) {
+    type Matched = (Vec<(usize, usize, usize)>, Vec<usize>, Vec<usize>, bool);
+
+    fn pairs(a: &[&str], b: &[&str]) -> Matched {
         let whole = |word: &&str| Some(word.to_string());
         let first = |word: &&str| word.get(..1).map(str::to_owned);
         let pairs = Pairs::of(a, b, &[&whole, &first]);

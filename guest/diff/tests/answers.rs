@@ -134,7 +134,9 @@ fn layers_are_matched_by_chain_digest_and_content() {
         (&THREE, &[], 0, vec![], vec![0, 1, 2], vec![], (6, 0)),
         (&[(1, 0xa), (1, 0xa)], &[(1, 0xa)], 1, vec![(0, 0, "digest")], vec![1], vec![], (1, 0)),
     ] {
-        let json = two((none(), a, none()), (none(), b, none())).json("a", "b", &[]);
+        let shelf = two((none(), a, none()), (none(), b, none()));
+        assert!(shelf.json("b", "a", &[])["same"].is_null(), "{b:?} {a:?}");
+        let json = shelf.json("a", "b", &[]);
         let image = &json["images"][0];
         let layers = &image["layers"];
         let positions = |side: &str| -> Vec<u64> {
@@ -418,6 +420,9 @@ fn artifacts_are_compared_by_manifest_config_and_layers() {
     assert_eq!((&image["layers"]["base"], &image["layers"]["onlyB"][0]["size"]), (&json!(2), &json!(3)));
     assert_eq!((&image["platform"], &image["layers"]["chainId"]), (&Value::Null, &Value::Null));
     assert_eq!(shelf.json("a", "spaced", &[])["same"], "content");
+    artifact(&mut shelf, "lower", &empty, &[layer(9), titled("x")], json!({"artifactType": "a/b"}));
+    let json = shelf.json("a", "lower", &[]);
+    assert_eq!((&json["images"][0]["layers"]["base"], &json["same"]), (&json!(0), &Value::Null));
     // And with an image.
     shelf.image(Some("image"), &config(AMD64, &THREE, json!({})), &THREE, json!({}));
     let json = shelf.json("a", "image", &[]);
