@@ -12,8 +12,8 @@ const TARGET: &str = "wasm32-unknown-unknown";
 
 /// The crates under `guest/` that become components: `portolan-NAME`, into `NAME.wasm`. The last two are for bundles: the
 /// host's stand-in and a command line, which alone import something else than our contract, WASI.
-const GUESTS: [&str; 10] =
-    ["resolve", "inspect", "layers", "create", "copy", "tags", "explain", "strategy", "provider", "adapter"];
+const GUESTS: [&str; 11] =
+    ["resolve", "inspect", "layers", "create", "copy", "tags", "diff", "explain", "strategy", "provider", "adapter"];
 
 fn main() -> ExitCode {
     match build() {

@@ -31,7 +31,7 @@ fn bundle(frontend: &str) -> PathBuf {
     let folder = BUNDLES.get_or_init(|| {
         let folder = tempfile::tempdir().unwrap();
         let portolan = portolan();
-        for frontend in ["inspect", "resolve", "layers", "explain"] {
+        for frontend in ["inspect", "resolve", "layers", "diff", "explain"] {
             portolan.ok(&format!("bundle {frontend} -o {}", path(folder.path(), frontend).display()));
         }
         folder
@@ -81,6 +81,10 @@ fn the_same_questions_have_the_same_answers() {
         (0, "layers oci-layout://buildkit-multi:1.4 --format json".into()),
         (0, "layers --last --key chain-id oci-layout://buildkit-multi:1.4".into()),
         (0, "layers oci-layout://buildkit-single:2 --history".into()),
+        (0, "diff --exit-code oci-layout://buildkit-single:2 oci-layout://skopeo-names:3.16".into()),
+        (0, "diff oci-layout://buildkit-multi:1.4 oci-layout://buildkit-sbom:1 --format json".into()),
+        (6, "diff --exit-code oci-layout://buildkit-multi:1.4 oci-layout://buildkit-sbom:1".into()),
+        (5, "diff oci-layout://buildkit-multi:1.4 oci-layout://buildkit-sbom:1 --platform linux/386".into()),
         (0, "explain platform linux/arm/v7 --among linux/arm64,linux/arm/v6".into()),
         (0, "explain reference alpine --format json".into()),
         (1, "resolve Alpine".into()),
@@ -113,7 +117,7 @@ fn the_same_questions_have_the_same_answers() {
 
 #[test]
 fn it_asks_for_nothing_but_what_every_runtime_of_commands_gives() {
-    for frontend in ["inspect", "resolve", "layers", "explain"] {
+    for frontend in ["inspect", "resolve", "layers", "diff", "explain"] {
         let bytes = fs::read(bundle(frontend)).unwrap();
         let (mut imports, mut exports, mut depth) = (Vec::new(), Vec::new(), 0);
         for payload in Parser::new(0).parse_all(&bytes) {

@@ -168,7 +168,7 @@ fn frontends_describe_themselves() {
     let listed: Value = serde_json::from_str(&portolan.ok("frontends --format json")).unwrap();
     let names: Vec<&str> =
         listed["frontends"].as_array().unwrap().iter().map(|one| one["name"].as_str().unwrap()).collect();
-    assert_eq!(names, ["inspect", "resolve", "layers", "create", "copy", "tags", "explain"]);
+    assert_eq!(names, ["inspect", "resolve", "layers", "create", "copy", "tags", "diff", "explain"]);
     for name in names {
         let described: Value = serde_json::from_str(&portolan.ok(&format!("describe {name} --format json"))).unwrap();
         let imports = described["imports"].as_array().unwrap();

@@ -18,7 +18,7 @@ fn guest(name: &str) -> String {
 fn every_command_follows_the_strategy() {
     let portolan = layouts();
     let strategy = guest("strategy");
-    for command in ["inspect", "resolve", "layers", "run resolve"] {
+    for command in ["inspect", "resolve", "layers", "run resolve", "diff oci-layout://buildkit-multi:1."] {
         let line = format!("{command} oci-layout://buildkit-multi:1. --platform linux/arm64");
         portolan.fails(5, &line);
         portolan.ok(&format!("{line} --strategy {strategy}"));

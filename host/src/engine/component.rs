@@ -34,6 +34,8 @@ pub enum Bundled {
     Copy,
     /// The tags of a repository, the names in a store.
     Tags,
+    /// What differs between two images.
+    Diff,
     /// What Portolan makes of a reference or a platform.
     Explain,
     /// Not a frontend: which entry a name means, which entry is for a platform.
@@ -50,6 +52,7 @@ impl Bundled {
             Bundled::Create,
             Bundled::Copy,
             Bundled::Tags,
+            Bundled::Diff,
             Bundled::Explain,
             Bundled::Strategy,
         ]
@@ -69,6 +72,7 @@ impl Bundled {
             Bundled::Create => "create",
             Bundled::Copy => "copy",
             Bundled::Tags => "tags",
+            Bundled::Diff => "diff",
             Bundled::Explain => "explain",
             Bundled::Strategy => "strategy",
         }
@@ -83,6 +87,7 @@ impl Bundled {
             Bundled::Create => include_bytes!(concat!(env!("OUT_DIR"), "/create.wasm")),
             Bundled::Copy => include_bytes!(concat!(env!("OUT_DIR"), "/copy.wasm")),
             Bundled::Tags => include_bytes!(concat!(env!("OUT_DIR"), "/tags.wasm")),
+            Bundled::Diff => include_bytes!(concat!(env!("OUT_DIR"), "/diff.wasm")),
             Bundled::Explain => include_bytes!(concat!(env!("OUT_DIR"), "/explain.wasm")),
             Bundled::Strategy => include_bytes!(concat!(env!("OUT_DIR"), "/strategy.wasm")),
         }

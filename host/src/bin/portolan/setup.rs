@@ -8,7 +8,7 @@ use portolan::{Bundled, Component, Host};
 use crate::exit::Exit;
 
 /// The bundled frontends that are commands, each with what it is for and an example.
-pub const FRONTENDS: [(&str, &str, &str); 7] = [
+pub const FRONTENDS: [(&str, &str, &str); 8] = [
     ("inspect", "What an image or artifact is", "portolan inspect alpine:3 --platform linux/arm64"),
     (
         "resolve",
@@ -31,6 +31,11 @@ pub const FRONTENDS: [(&str, &str, &str); 7] = [
         "portolan copy alpine:3 registry.example/mirror/alpine --platform linux/amd64,linux/arm64",
     ),
     ("tags", "The tags of a repository, listed and matched", "portolan tags ghcr.io/acme/app --semver '^1.2' --latest"),
+    (
+        "diff",
+        "What differs between two images",
+        "portolan diff --exit-code oci-layout://out:app ghcr.io/acme/app:1 --platform linux/amd64",
+    ),
     (
         "explain",
         "What Portolan makes of a reference, a platform or a registry",
