@@ -55,6 +55,7 @@ async fn every_bundled_frontend_describes_itself_and_answers() {
         let arguments: &[_] = match bundled {
             Bundled::Explain => &[("kind", "reference"), ("text", "alpine")],
             Bundled::Create => &[("source", REF), ("dry-run", "true")],
+            Bundled::Diff => &[("a", REF), ("b", REF)],
             Bundled::Tags => &[("repo", "oci-layout://store")],
             // Nobody grants it to write, and that is an answer, too.
             Bundled::Copy => {

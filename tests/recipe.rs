@@ -4,11 +4,14 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::time::{Duration, UNIX_EPOCH};
 
+use portolan_tests::buildkit::Buildkit;
 use portolan_tests::cli::Cli;
-use portolan_tests::fixtures;
+use portolan_tests::{fixtures, tools};
 
 /// Of the topmost layer of `layouts/buildkit-multi` for linux/amd64.
 const CHAIN_ID: &str = "sha256:d8bdb7f884d97bd27176b258fbb4aeaf71b287a7aa532fa35e02c32202919002";
@@ -145,7 +148,28 @@ fn an_input_is_never_run_and_never_an_option() {
     assert!(!step().0.contains("${{"));
 }
 
-/// Every line that has its output below it, run as it stands.
+/// A builder for the page's build, whose files always have the same time; `docker buildx` is there under that name.
+fn prepare(page: &str, folder: &Path, buildkit: &Buildkit) {
+    let (_, bake) = page.split_once("```hcl\n").expect("the page's bake file");
+    fs::write(folder.join("docker-bake.hcl"), bake.split("```").next().unwrap()).unwrap();
+    fs::write(folder.join("Dockerfile"), "FROM scratch\nCOPY package.json /\n").unwrap();
+    fs::write(folder.join("package.json"), "{}\n").unwrap();
+    fs::set_permissions(folder.join("package.json"), fs::Permissions::from_mode(0o644)).unwrap();
+    let file = fs::File::options().write(true).open(folder.join("package.json")).unwrap();
+    file.set_modified(UNIX_EPOCH + Duration::from_secs(1_764_115_200)).unwrap();
+    let buildx = tools::find("docker-buildx").expect("docker-buildx, which `make servers` builds");
+    let docker = format!("#!/bin/sh\nshift\nexec {} \"$@\"\n", buildx.display());
+    fs::create_dir(folder.join("bin")).unwrap();
+    fs::write(folder.join("bin/docker"), docker).unwrap();
+    fs::set_permissions(folder.join("bin/docker"), fs::Permissions::from_mode(0o755)).unwrap();
+    for arguments in [&["create", "--name", "ci", "--driver", "remote", &buildkit.address()][..], &["use", "ci"]] {
+        let mut command = Command::new(&buildx);
+        command.args(arguments).env("BUILDX_CONFIG", folder.join("buildx"));
+        portolan_tests::registry::run(&mut command, "docker-buildx");
+    }
+}
+
+/// Every line that has its output below it, run as it stands; and what they stand on.
 #[test]
 fn the_page_prints_what_the_program_does() {
     let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/ci-cache-key.md");
@@ -155,13 +179,21 @@ fn the_page_prints_what_the_program_does() {
         let mut copy = Command::new("cp");
         portolan_tests::registry::run(copy.arg("-r").arg(fixtures::layout(layout)).arg(folder.path()), "coreutils");
     }
+    let buildkit = Buildkit::start(&[]);
+    if let Some(buildkit) = &buildkit {
+        prepare(&page, folder.path(), buildkit);
+    }
     let portolan = portolan(folder.path());
     let mut checked = 0;
     // Text and code take turns.
     for block in page.split("```").skip(1).step_by(2).filter_map(|block| block.strip_prefix("\n$ ")) {
+        if buildkit.is_none() && block.contains("docker buildx") {
+            continue;
+        }
         for example in block.split("\n$ ") {
             let (line, expected) = example.split_once('\n').unwrap_or((example, ""));
-            let printed = bash(&portolan, folder.path(), line).output().expect("bash");
+            let script = format!("export PATH=$PWD/bin:$PATH BUILDX_CONFIG=$PWD/buildx\n{line}");
+            let printed = bash(&portolan, folder.path(), &script).output().expect("bash");
             assert!(printed.status.success(), "{line}: {}", String::from_utf8_lossy(&printed.stderr));
             if line.starts_with("portolan ") {
                 assert_eq!(String::from_utf8_lossy(&printed.stdout).trim_end(), expected.trim_end(), "{line}");
@@ -169,5 +201,5 @@ fn the_page_prints_what_the_program_does() {
             }
         }
     }
-    assert_eq!(checked, 5, "the page's examples");
+    assert_eq!(checked, if buildkit.is_some() { 8 } else { 5 }, "the page's examples");
 }

@@ -1,8 +1,8 @@
 //! WebAssembly plug-ins decide how container images are resolved.
 //!
-//! A [`Host`] does the I/O: registries, image layouts, archives. Frontends, components in a sandbox with nothing but the
-//! contract in `wit/`, do the thinking. The host never picks a platform, matches a name or walks an index; a frontend never
-//! opens a socket, a file or a clock.
+//! A [`Host`] does the I/O: registries, image layouts, archives, the stores of BuildKit and containerd. Frontends,
+//! components in a sandbox with nothing but the contract in `wit/`, do the thinking. The host never picks a platform,
+//! matches a name or walks an index; a frontend never opens a socket, a file or a clock.
 //!
 //! ```no_run
 //! # async fn example() -> Result<(), Box<dyn std::error::Error>> {

@@ -66,7 +66,8 @@ fn top() -> Command {
         .subcommands(commands.map(|(name, about)| Command::new(name).about(about)))
         .after_help(
             "A reference is [docker://]NAME[:TAG][@DIGEST], oci-layout://DIR[:TAG|/NAME[:TAG]][@DIGEST], \
-             oci-archive://FILE[…] or docker-archive://FILE[…], where FILE may be - for standard input.\n\nExample:\n  portolan inspect alpine:3\n  portolan COMMAND --help",
+             oci-archive://FILE[…] or docker-archive://FILE[…], where FILE may be - for standard input, \
+             buildkit://BUILD[@DIGEST] (latest, or a name that the build gave), or containerd://[NAMESPACE/]NAME.\n\nExample:\n  portolan inspect alpine:3\n  portolan COMMAND --help",
         )
 }
 

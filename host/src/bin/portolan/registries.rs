@@ -29,7 +29,8 @@ pub fn options() -> Vec<Arg> {
         path("authfile", "FILE", "Take credentials from this file alone"),
         path("hosts-dir", "DIR", "Mirrors and TLS as containerd's certs.d has them"),
         path("buildkitd-config", "FILE", "Mirrors and TLS as a buildkitd.toml has them"),
-        option("builder", "Mirrors and TLS as this builder of buildx has them").value_name("NAME"),
+        option("builder", "This builder of buildx: its mirrors and TLS, and for buildkit:// what it has built")
+            .value_name("NAME"),
     ]
 }
 
