@@ -7,6 +7,8 @@
 mod auth;
 #[path = "registry/cache.rs"]
 mod cache;
+#[path = "registry/content.rs"]
+mod content;
 #[path = "registry/documents.rs"]
 mod documents;
 #[path = "registry/explained.rs"]

@@ -29,6 +29,9 @@ pub struct Limits {
     pub referrers: usize,
     /// Redirects followed for one request.
     pub redirects: usize,
+    /// What of a large blob one connection is asked for; a blob of eight such parts or more is large. Four of them, and
+    /// no more, lie in memory for one registry.
+    pub part: u64,
     /// A guest's linear memories, together.
     pub guest_memory: u64,
     /// Time that a guest may compute; waiting for the host does not count.
@@ -71,6 +74,7 @@ impl Default for Limits {
             tag_pages: limits::TAG_PAGES,
             referrers: limits::REFERRERS,
             redirects: limits::REDIRECTS,
+            part: 8 * MIB,
             guest_memory: 256 * MIB,
             guest_cpu: Duration::from_secs(10),
             wall_clock: Some(Duration::from_secs(5 * 60)),

@@ -24,6 +24,9 @@ struct Ways {
     asked: Mutex<Vec<String>>,
     passed: AtomicU64,
     most: AtomicU64,
+    /// The most that one connection lets through; 0 is without end.
+    cut: AtomicU64,
+    connections: AtomicU64,
     ended: AtomicBool,
 }
 
@@ -41,6 +44,8 @@ impl Gate {
             asked: Mutex::default(),
             passed: AtomicU64::new(0),
             most: AtomicU64::new(u64::MAX),
+            cut: AtomicU64::new(0),
+            connections: AtomicU64::new(0),
             ended: AtomicBool::new(false),
         });
         let shared = Arc::clone(&ways);
@@ -78,6 +83,16 @@ impl Gate {
         self.0.most.store(self.passed().saturating_add(bytes), Ordering::Relaxed);
     }
 
+    /// Cuts every connection from now on after so many bytes of answers or fewer, no two alike; 0 lets them be.
+    pub fn cut_within(&self, bytes: u64) {
+        self.0.cut.store(bytes, Ordering::Relaxed);
+    }
+
+    /// How many connections there were so far.
+    pub fn connections(&self) -> u64 {
+        self.0.connections.load(Ordering::Relaxed)
+    }
+
     /// Whether all that may pass has passed.
     pub fn is_shut(&self) -> bool {
         self.passed() >= self.0.most.load(Ordering::Relaxed)
@@ -107,8 +122,14 @@ impl Ways {
         }
         let (answers, to_client) = (server.try_clone().ok()?, client.try_clone().ok()?);
         let ways = Arc::clone(self);
+        // Spread by the golden ratio: never the same, and in every run the same.
+        let number = self.connections.fetch_add(1, Ordering::Relaxed) + 1;
+        let most = match self.cut.load(Ordering::Relaxed) {
+            0 => u64::MAX,
+            cut => number.wrapping_mul(0x9e37_79b9_7f4a_7c15) % cut,
+        };
         let back = std::thread::spawn(move || {
-            let _ = ways.pass(&answers, &to_client, u64::MAX);
+            let _ = ways.pass(&answers, &to_client, most);
             let _ = to_client.shutdown(Shutdown::Both);
         });
         let _ = self.requests(client, &server);

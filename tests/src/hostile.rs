@@ -85,6 +85,7 @@ pub struct Scene {
     endless: bool,
     hang: bool,
     takes: Takes,
+    ranges: bool,
 }
 
 /// How much of a request's body is read.
@@ -115,6 +116,7 @@ pub fn on(method: &'static str, path: impl Into<String>) -> Scene {
         endless: false,
         hang: false,
         takes: Takes::All,
+        ranges: false,
     }
 }
 
@@ -208,6 +210,24 @@ impl Scene {
     /// Answers without reading the request's body, and closes the connection when that has come.
     pub fn early(self) -> Self {
         Scene { takes: Takes::Nothing, ..self }
+    }
+
+    /// Answers a question for a range with that part of the body, as registries do.
+    pub fn ranges(self) -> Self {
+        Scene { ranges: true, ..self }
+    }
+
+    /// What this scene is for a request with a range.
+    fn for_range(mut self, request: &Request) -> Self {
+        let range = request.header("range").and_then(|range| range.strip_prefix("bytes=")?.split_once('-'));
+        let whole = self.body.len();
+        if let (true, Some((first, last))) = (self.ranges, range) {
+            let part = |text: &str| text.parse().unwrap_or(whole).min(whole);
+            let (first, end) = (part(first), part(last).saturating_add(1).min(whole));
+            self = self.status(206).header("Content-Range", format!("bytes {first}-{}/{whole}", end.saturating_sub(1)));
+            self.body = self.body.get(first..end).unwrap_or_default().to_vec();
+        }
+        self
     }
 
     fn fits(&self, request: &Request) -> bool {
@@ -333,7 +353,7 @@ impl Stage {
         match scenes.iter_mut().find(|scene| scene.fits(request)) {
             Some(scene) => {
                 scene.times -= 1;
-                scene.clone()
+                scene.clone().for_range(request)
             }
             None => on("*", "*").status(404).body("the script has no scene for this"),
         }

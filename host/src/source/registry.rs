@@ -25,6 +25,7 @@ mod cache;
 mod classify;
 mod client;
 mod connection;
+mod content;
 mod credentials;
 mod dial;
 mod endpoint;

@@ -1,15 +1,12 @@
-//! Bodies: capped, hashed while they stream, and given up on when nothing comes.
+//! Bodies: capped, hashed while they come, and given up on when nothing does. Blobs are in `content`.
 
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use futures_util::stream;
 use reqwest::Response;
 
-use super::queue::Place;
 use super::transport::{Fault, fault};
 use crate::error::{Error, Result};
-use crate::source::ByteStream;
 use crate::source::verify::Verifier;
 
 /// Why a body was not read to its end.
@@ -77,51 +74,8 @@ pub(super) async fn part(mut response: Response, offset: u64, length: u64, idle:
     Ok(part.freeze())
 }
 
-/// A body as a stream whose last piece comes only if all of it was right. It keeps its `place` at the registry.
-pub(super) fn verified(
-    response: Response,
-    verifier: Verifier,
-    idle: Duration,
-    place: Place,
-    explain: impl Fn(Unread) -> Error + Send + 'static,
-) -> ByteStream {
-    struct State<E> {
-        response: Response,
-        verifier: Verifier,
-        /// The piece that waits for the one after it: only then it was not the last.
-        held: Option<Bytes>,
-        idle: Duration,
-        place: Place,
-        explain: E,
-    }
-    async fn step<E: Fn(Unread) -> Error>(mut state: State<E>) -> Result<Option<(Bytes, Option<State<E>>)>> {
-        loop {
-            match next(&mut state.response, state.idle).await.map_err(|fault| (state.explain)(Unread::Fault(fault)))? {
-                Some(chunk) => {
-                    state.verifier.update(&chunk).map_err(|error| (state.explain)(Unread::Differs(error)))?;
-                    if let Some(piece) = state.held.replace(chunk) {
-                        return Ok(Some((piece, Some(state))));
-                    }
-                }
-                None => {
-                    let State { verifier, held, explain, place, .. } = state;
-                    drop(place);
-                    verifier.finish().map_err(|error| explain(Unread::Differs(error)))?;
-                    return Ok(held.map(|piece| (piece, None)));
-                }
-            }
-        }
-    }
-    let state = State { response, verifier, held: None, idle, place, explain };
-    Box::pin(stream::try_unfold(Some(state), |state| async {
-        match state {
-            Some(state) => step(state).await,
-            None => Ok(None),
-        }
-    }))
-}
-
-async fn next(response: &mut Response, idle: Duration) -> Result<Option<Bytes>, Fault> {
+/// The next piece; given up on when it does not come in time.
+pub(super) async fn next(response: &mut Response, idle: Duration) -> Result<Option<Bytes>, Fault> {
     match tokio::time::timeout(idle, response.chunk()).await {
         Ok(read) => read.map_err(fault),
         Err(_) => Err(Fault::timed_out(idle, "more of the body")),

@@ -186,6 +186,11 @@ impl Client {
         self.queue.enter(endpoint.base().origin(), line).await
     }
 
+    /// A place that nobody has or waits for, for what may be asked but need not; `None` if there is none.
+    pub(super) fn spare(&self, endpoint: &Endpoint, line: Line) -> Place {
+        self.queue.spare(endpoint.base().origin(), line)
+    }
+
     /// Asks until there is an answer, or no more tries.
     pub(super) async fn exchange(&self, endpoint: &Endpoint, ask: &Ask<'_>) -> Result<Answer> {
         let mut tries = Tries::new(&self.timing);

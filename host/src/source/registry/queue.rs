@@ -42,13 +42,19 @@ pub(super) struct Queue(Mutex<Lines>);
 impl Queue {
     /// Waits for a place; first come, first served.
     pub(super) async fn enter(&self, origin: url::Origin, line: Line) -> Place {
-        let places = line.places()?;
-        let semaphore = {
-            let mut lines = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-            Arc::clone(lines.entry((origin, line)).or_insert_with(|| Arc::new(Semaphore::new(places))))
-        };
         // A semaphore that is never closed always has a permit in the end.
-        semaphore.acquire_owned().await.ok()
+        self.line(origin, line)?.acquire_owned().await.ok()
+    }
+
+    /// A place that nobody has or waits for.
+    pub(super) fn spare(&self, origin: url::Origin, line: Line) -> Place {
+        self.line(origin, line)?.try_acquire_owned().ok()
+    }
+
+    fn line(&self, origin: url::Origin, line: Line) -> Option<Arc<Semaphore>> {
+        let places = line.places()?;
+        let mut lines = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        Some(Arc::clone(lines.entry((origin, line)).or_insert_with(|| Arc::new(Semaphore::new(places)))))
     }
 }
 
@@ -68,7 +74,10 @@ mod tests {
         assert!(enter("https://a.example", Line::Documents).is_some(), "documents do not");
         assert!(enter("https://a.example", Line::Uploads).is_some(), "nor do blobs on their way there");
         assert!(enter("https://b.example", Line::Blobs).is_some(), "nor does another registry");
+        assert!(queue.spare(origin("https://a.example"), Line::Blobs).is_none());
         drop(blobs);
+        let spare = queue.spare(origin("https://a.example"), Line::Blobs);
+        assert!(spare.is_some());
         assert!(enter("https://a.example", Line::Blobs).is_some());
     }
 }

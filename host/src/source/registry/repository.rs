@@ -11,6 +11,7 @@ use super::Shared;
 use super::body;
 use super::cache::Identity;
 use super::client::{Answer, Ask, Take, unread_error};
+use super::content;
 use super::endpoint::Endpoint;
 use super::hosts::Need;
 use super::push::{PUSH, Push};
@@ -20,7 +21,7 @@ use super::route::{NoRoute, Route, Tried};
 use crate::error::{Code, Error, Result};
 use crate::limits::Limits;
 use crate::source::sink::Sink;
-use crate::source::verify::{self, Verifier};
+use crate::source::verify;
 use crate::source::{ByteStream, Source, TagPage, Target};
 
 /// What a manifest may be, for `Accept`.
@@ -235,7 +236,8 @@ impl Repository {
     /// A part of a blob from one host. `length` is not 0.
     async fn read_at(&self, endpoint: &Endpoint, descriptor: &Descriptor, offset: u64, length: u64) -> Result<Bytes> {
         let subject = self.subject(&descriptor.digest);
-        let mut answer = self.blob(endpoint, "read", descriptor, Some((offset, offset + (length - 1)))).await?;
+        let mut answer =
+            self.blob(endpoint, "read", descriptor, Some((offset, offset + (length - 1))), Line::Blobs).await?;
         let skip = match answer.status {
             206 => {
                 let range = answer.header(CONTENT_RANGE.as_str()).unwrap_or_default();
@@ -261,34 +263,14 @@ impl Repository {
         Ok(part)
     }
 
-    /// A blob from one host. Once it streams no other host can take over; but one that breaks or lies is left alone for a
-    /// while, so that whoever opens the blob again gets it from the next.
-    async fn open_at(&self, endpoint: &Endpoint, descriptor: &Descriptor) -> Result<ByteStream> {
-        let subject = self.subject(&descriptor.digest);
-        let mut answer = self.blob(endpoint, "open", descriptor, None).await?;
-        let verifier = Verifier::new(&self.reference.repository(), descriptor)?;
-        let Some((response, place)) = answer.stream.take() else {
-            return Err(answer.malformed("open", &subject, "it has no body"));
-        };
-        let (shared, endpoint) = (Arc::clone(&self.shared), endpoint.clone());
-        let explain = move |unread| {
-            let error = unread_error(unread, ("open", &subject), &endpoint.host(), None, 0);
-            if endpoint.spare {
-                shared.resting.add(&endpoint);
-                return error.retryable();
-            }
-            error
-        };
-        Ok(body::verified(response, verifier, self.shared.timing.idle, place, explain))
-    }
-
     /// A blob as a response that nobody has read yet, in whichever area of a host it is.
-    async fn blob(
+    pub(super) async fn blob(
         &self,
         endpoint: &Endpoint,
         operation: &'static str,
         descriptor: &Descriptor,
         range: Option<(u64, u64)>,
+        line: Line,
     ) -> Result<Answer> {
         let subject = self.subject(&descriptor.digest);
         for area in Area::order(descriptor.kind()) {
@@ -296,7 +278,7 @@ impl Repository {
                 accept: Some(area.accept()),
                 range,
                 take: Take::Stream,
-                line: Line::Blobs,
+                line,
                 ..Ask::of(operation, &subject, endpoint.url(&area.path(descriptor.digest.as_str())))
             };
             let answer = self.ask(endpoint, &ask).await?;
@@ -420,7 +402,7 @@ impl Source for Repository {
             if tried.skips(endpoint) {
                 continue;
             }
-            match self.open_at(endpoint, descriptor).await {
+            match content::open(self, endpoint, descriptor).await {
                 Ok(stream) => return Ok(stream),
                 Err(error) => tried.add(endpoint, error),
             }
@@ -449,7 +431,7 @@ fn absent(endpoint: &Endpoint, operation: &'static str, subject: String) -> Erro
 }
 
 /// `Content-Range: bytes FIRST-LAST/TOTAL` has to be what was asked for.
-fn check_range(header: &str, offset: u64, length: u64, size: u64) -> Result<(), String> {
+pub(super) fn check_range(header: &str, offset: u64, length: u64, size: u64) -> Result<(), String> {
     let parsed = || {
         let (range, total) = header.trim().strip_prefix("bytes ")?.split_once('/')?;
         let (first, last) = range.split_once('-')?;
