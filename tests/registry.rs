@@ -3,6 +3,8 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
+#[path = "registry/aside.rs"]
+mod aside;
 #[path = "registry/auth.rs"]
 mod auth;
 #[path = "registry/cache.rs"]

@@ -35,6 +35,7 @@ mod flights;
 mod hosts;
 mod link;
 mod list;
+mod notices;
 mod payload;
 mod push;
 mod queue;
@@ -118,6 +119,7 @@ pub struct Builder {
     limits: Limits,
     roots: Vec<CertificateDer<'static>>,
     hosts: Hosts,
+    offline: bool,
 }
 
 impl Builder {
@@ -133,6 +135,14 @@ impl Builder {
     #[must_use]
     pub fn cache_dir(mut self, folder: Option<PathBuf>) -> Self {
         self.cache = folder;
+        self
+    }
+
+    /// Switches the network off: documents come from the cache, and a tag means what it meant when it was last asked for,
+    /// which is told with how long ago that was. Everything else is `offline`.
+    #[must_use]
+    pub fn offline(mut self, offline: bool) -> Self {
+        self.offline = offline;
         self
     }
 
@@ -199,12 +209,12 @@ impl Builder {
     /// # Errors
     /// None today; what is configured later may contradict itself.
     pub fn build(self) -> Result<Registry> {
-        let Builder { cache, places, timing, limits, roots, hosts } = self;
+        let Builder { cache, places, timing, limits, roots, hosts, offline } = self;
         let transport = Arc::new(Transport::new(timing.clone(), roots));
         let keyring = Keyring::new(places, timing.helper);
         let auth = Auth::new(keyring, Arc::clone(&transport), timing.clone(), &limits);
         Ok(Registry(Arc::new(Shared {
-            client: Client::new(auth, transport, timing.clone(), limits),
+            client: Client::new(auth, transport, timing.clone(), limits, offline),
             directory: Directory::new(hosts),
             resting: Resting::default(),
             cache: cache.map(|folder| Cache::new(folder.join("documents"))),
@@ -261,6 +271,7 @@ impl Registry {
             limits: Limits::default(),
             roots: Vec::new(),
             hosts: Hosts::usual(),
+            offline: false,
         }
     }
 

@@ -12,7 +12,8 @@ use crate::setup::{cache_folder, said};
 use crate::{output, query};
 
 /// The names of [`options`].
-pub const OPTIONS: [&str; 7] = ["authfile", "builder", "buildkitd-config", "ca", "hosts-dir", "insecure", "plain-http"];
+pub const OPTIONS: [&str; 8] =
+    ["authfile", "builder", "buildkitd-config", "ca", "hosts-dir", "insecure", "offline", "plain-http"];
 
 /// What says which hosts a registry means, and who asks.
 pub fn options() -> Vec<Arg> {
@@ -25,6 +26,8 @@ pub fn options() -> Vec<Arg> {
         option("plain-http", "Speak plain HTTP to the registries that are named, not to their mirrors")
             .action(ArgAction::SetTrue),
         option("insecure", "Take any certificate from the registries that are named").action(ArgAction::SetTrue),
+        option("offline", "Ask no registry: answer from what was seen before, and say how old that is")
+            .action(ArgAction::SetTrue),
         path("ca", "FILE", "Trust these certificate authorities, too").action(ArgAction::Append),
         path("authfile", "FILE", "Take credentials from this file alone"),
         path("hosts-dir", "DIR", "Mirrors and TLS as containerd's certs.d has them"),
@@ -50,7 +53,7 @@ pub fn registry(matches: &ArgMatches) -> Result<Registry, Exit> {
     if let Some(name) = matches.get_one::<String>("builder") {
         hosts = hosts.builder(name);
     }
-    let mut builder = Registry::builder().cache_dir(cache_folder()).hosts(hosts);
+    let mut builder = Registry::builder().cache_dir(cache_folder()).hosts(hosts).offline(matches.get_flag("offline"));
     if let Some(file) = path("authfile") {
         builder = builder.only_auth_file(file);
     }

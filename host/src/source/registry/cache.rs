@@ -3,6 +3,7 @@
 //! ```text
 //! FOLDER/sha256/ab/abcd…          the bytes
 //! FOLDER/sha256/ab/abcd….access   REPOSITORY IDENTITY, a line for each way it was got
+//! FOLDER/tags/ab/abcd…            REPOSITORY:TAG IDENTITY TIME TYPE DIGEST SIZE, a line for each who asked
 //! FOLDER/salt                     what identities are hashed with
 //! ```
 //!
@@ -15,15 +16,18 @@ use std::io::{self, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
-use portolan_oci::Digest;
+use portolan_oci::{Descriptor, Digest};
 
 use super::credentials::Credential;
 use crate::private;
 
 /// Of an access file, no more is read; one that grew larger starts anew.
 const ACCESS: u64 = 64 << 10;
+/// Of other people who asked what a tag means, so many are remembered.
+const OTHERS: usize = 20;
 
 /// Who got a document.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -43,6 +47,35 @@ pub(super) struct Cache {
     /// Whether the folder is ours alone, which is found out when it is needed first.
     private: Arc<OnceLock<bool>>,
     salt: Arc<OnceLock<Option<[u8; 32]>>>,
+}
+
+/// What a tag meant when it was last asked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Remembered {
+    pub descriptor: Descriptor,
+    pub at: SystemTime,
+    identity: String,
+}
+
+impl Remembered {
+    /// Whether `identity` was told so, or anybody.
+    pub(super) fn is_for(&self, identity: &Identity) -> bool {
+        self.identity == identity.0 || self.identity == Identity::anybody().0
+    }
+
+    fn line(&self, subject: &str) -> String {
+        let at = self.at.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
+        let Descriptor { media_type, digest, size, .. } = &self.descriptor;
+        format!("{subject} {} {at} {media_type} {digest} {size}\n", self.identity)
+    }
+
+    /// Reads a line; `None` for one that is none, or about something else.
+    fn read(line: &str, subject: &str) -> Option<Remembered> {
+        let [about, identity, at, media_type, digest, size] = *line.split(' ').collect::<Vec<_>>() else { return None };
+        let at = UNIX_EPOCH.checked_add(Duration::from_secs(at.parse().ok()?))?;
+        let descriptor = Descriptor::new(media_type, Digest::parse(digest).ok()?, size.parse().ok()?);
+        (about == subject).then(|| Remembered { descriptor, at, identity: identity.to_owned() })
+    }
 }
 
 /// A document that is there, whoever may see it.
@@ -70,6 +103,36 @@ impl Cache {
         if let Some(Err(error)) = kept {
             tracing::debug!(%digest, %error, "the document is not cached");
         }
+    }
+
+    /// Keeps what `REPOSITORY:TAG` means now, for who was told.
+    pub(super) fn remember(&self, subject: &str, descriptor: &Descriptor, identity: &Identity) {
+        let Some(path) = self.tag(subject) else { return };
+        let new = Remembered { descriptor: descriptor.clone(), at: SystemTime::now(), identity: identity.0.clone() };
+        let others = self.recall(subject).into_iter().filter(|known| known.identity != new.identity);
+        let lines: String = [new.clone()].into_iter().chain(others.take(OTHERS)).map(|it| it.line(subject)).collect();
+        let folder = path.parent().unwrap_or(&path);
+        let written = DirBuilder::new().recursive(true).mode(0o700).create(folder);
+        if let Err(error) = written.and_then(|()| replace(folder, &path, lines.as_bytes())) {
+            tracing::debug!(subject, %error, "what the tag means is not kept");
+        }
+    }
+
+    /// What `REPOSITORY:TAG` meant, to everybody who asked.
+    pub(super) fn recall(&self, subject: &str) -> Vec<Remembered> {
+        let mut text = String::new();
+        let file = self.tag(subject).and_then(|path| File::open(path).ok());
+        if file.is_none_or(|file| file.take(ACCESS).read_to_string(&mut text).is_err()) {
+            return Vec::new();
+        }
+        text.lines().filter_map(|line| Remembered::read(line, subject)).collect()
+    }
+
+    /// The subject has characters that are none of a file's name, so that its digest is the name.
+    fn tag(&self, subject: &str) -> Option<PathBuf> {
+        let digest = Digest::sha256(subject.as_bytes());
+        self.is_private()
+            .then(|| self.folder.join("tags").join(digest.hex().get(..2).unwrap_or_default()).join(digest.hex()))
     }
 
     /// The identity of credentials: nothing that tells them, nor the same on two machines. `None` where no salt can be had.
@@ -121,6 +184,11 @@ impl Entry {
     /// Whether anybody got it from `repository` with credentials, so that it is worth finding ours.
     pub(super) fn is_private(&self, repository: &str) -> bool {
         self.identities(repository).any(|known| known != Identity::anybody().0)
+    }
+
+    /// How many bytes it has, if they are what they should be.
+    pub(super) fn size(&self) -> Option<u64> {
+        self.document.metadata().ok().map(|metadata| metadata.len())
     }
 
     /// The document, if it still is what its digest says.

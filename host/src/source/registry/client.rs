@@ -21,6 +21,7 @@ use super::classify::{Question, Verdict, refusal};
 use super::credentials::{Credential, Secret};
 use super::endpoint::Endpoint;
 use super::failed::{Failed, fault_error};
+use super::notices::Notices;
 use super::payload::{Guard, Payload};
 use super::queue::{Line, Place, Queue};
 use super::retry::{Again, Cause, Tries, retry_after};
@@ -172,13 +173,22 @@ pub(super) struct Client {
     pub auth: Auth,
     transport: Arc<Transport>,
     queue: Queue,
+    notices: Notices,
     timing: Timing,
     pub limits: Limits,
+    /// Nobody is asked.
+    offline: bool,
 }
 
 impl Client {
-    pub(super) fn new(auth: Auth, transport: Arc<Transport>, timing: Timing, limits: Limits) -> Client {
-        Client { auth, transport, queue: Queue::default(), timing, limits }
+    pub(super) fn new(auth: Auth, transport: Arc<Transport>, timing: Timing, limits: Limits, offline: bool) -> Client {
+        let (queue, notices) = (Queue::default(), Notices::default());
+        Client { auth, transport, queue, notices, timing, limits, offline }
+    }
+
+    /// Whether the network is switched off.
+    pub(super) fn is_offline(&self) -> bool {
+        self.offline
     }
 
     /// A place at a registry for more than one question; they are asked as [`Line::Seated`].
@@ -210,6 +220,9 @@ impl Client {
 
     /// One try: through redirects and challenges to an answer.
     pub(super) async fn once(&self, endpoint: &Endpoint, ask: &Ask<'_>) -> Result<Answer, Failed> {
+        if self.offline {
+            return Err(offline(ask.operation, ask.subject).into());
+        }
         let place = self.seat(endpoint, ask.line).await;
         let Start { mut hop, mut reach } = ask.start.clone();
         if hop.own {
@@ -356,6 +369,9 @@ impl Turn<'_> {
             host: self.host.clone(),
             said: String::new(),
         };
+        if Notices::are_in(&answer.headers) {
+            self.without_secrets(|secrets| self.client.notices.hear(&self.host, &answer.headers, secrets));
+        }
         if status == 206 && self.ask.range.is_none() && self.ask.write.is_none() {
             return Err(answer.malformed(self.ask.operation, self.ask.subject, "a part, unasked").into());
         }
@@ -372,17 +388,21 @@ impl Turn<'_> {
             (verdict, _) => {
                 let limits = &self.client.limits;
                 let body = body::beginning(response, limits.control_body, self.client.timing.idle).await;
-                let configured = self.endpoint.headers();
-                let granted = self.grant.iter().flat_map(|grant| &grant.secrets).map(Secret::reveal);
-                let secrets: Vec<&str> =
-                    granted.chain(configured.values().filter_map(|value| value.to_str().ok())).collect();
-                answer.said = text::body(&body, &secrets);
+                answer.said = self.without_secrets(|secrets| text::body(&body, secrets));
                 if verdict == Verdict::Busy {
                     return Err(self.busy(&answer));
                 }
             }
         }
         Ok(answer)
+    }
+
+    /// Shows what somebody else said by `show`, which is told what not to repeat.
+    fn without_secrets<T>(&self, show: impl FnOnce(&[&str]) -> T) -> T {
+        let configured = self.endpoint.headers();
+        let granted = self.grant.iter().flat_map(|grant| &grant.secrets).map(Secret::reveal);
+        let secrets: Vec<&str> = granted.chain(configured.values().filter_map(|value| value.to_str().ok())).collect();
+        show(&secrets)
     }
 
     async fn read(&self, response: Response, limit: u64, verifier: Option<Verifier>) -> Result<Bytes, Failed> {
@@ -419,6 +439,12 @@ impl Turn<'_> {
             .with_host(&self.host)
             .with_status(response.status().as_u16())
     }
+}
+
+/// The error of a question while the network is switched off.
+pub(super) fn offline(operation: &'static str, subject: &str) -> Error {
+    Error::new(Code::Offline, operation, subject, "the network is switched off, and it was not seen before")
+        .with_hint("without --offline it is asked for")
 }
 
 /// The failure of content that is to be sent. What is wrong with it now is wrong with it the next time.

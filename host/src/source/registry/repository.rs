@@ -9,11 +9,13 @@ use reqwest::header::{CONTENT_RANGE, CONTENT_TYPE};
 
 use super::Shared;
 use super::body;
-use super::cache::Identity;
-use super::client::{Answer, Ask, Take, unread_error};
+use super::cache::{Cache, Identity, Remembered};
+use super::client::{Answer, Ask, Take, offline, unread_error};
 use super::content;
+use super::credentials::Credential;
 use super::endpoint::Endpoint;
 use super::hosts::Need;
+use super::notices::duration;
 use super::push::{PUSH, Push};
 use super::queue::Line;
 use super::root::Root;
@@ -131,6 +133,7 @@ impl Repository {
             _ if !answer.is_done() => return Err(answer.refusal(endpoint, "resolve", &root.subject)),
             _ => {
                 if let Some(descriptor) = root.of_head(&answer, area)? {
+                    self.remember(root, &descriptor, &answer).await;
                     return Ok(Some(descriptor));
                 }
             }
@@ -143,6 +146,7 @@ impl Repository {
             _ => {
                 let descriptor = root.of_body(&answer, area, limits)?;
                 self.keep(&descriptor.digest, &answer.body, &answer).await;
+                self.remember(root, &descriptor, &answer).await;
                 Ok(Some(descriptor))
             }
         }
@@ -197,22 +201,74 @@ impl Repository {
 
     /// The document from the disk, if whoever we are got it from this repository before.
     async fn cached(&self, descriptor: &Descriptor) -> Option<Bytes> {
+        self.kept(&descriptor.digest, Some(descriptor.size)).await
+    }
+
+    async fn kept(&self, digest: &Digest, size: Option<u64>) -> Option<Bytes> {
         let cache = self.shared.cache.as_ref()?;
-        let entry = cache.look(&descriptor.digest)?;
+        let entry = cache.look(digest)?;
         let repository = self.reference.repository();
         let mut seen = entry.allows(&repository, &Identity::anybody());
         if !seen && entry.is_private(&repository) {
-            for (_, endpoint) in self.route("fetch").ok()?.hosts(Need::Pull) {
-                let credential = self.shared.client.auth.credential(endpoint).await.ok().flatten();
-                let identity = credential.and_then(|credential| cache.identity(&credential));
-                seen = seen || identity.is_some_and(|identity| entry.allows(&repository, &identity));
-            }
+            seen = self.identities(cache).await.iter().any(|identity| entry.allows(&repository, identity));
         }
         if !seen {
             return None;
         }
-        let (digest, size) = (descriptor.digest.clone(), descriptor.size);
+        let (digest, size) = (digest.clone(), size.or_else(|| entry.size())?);
         tokio::task::spawn_blocking(move || entry.read(&digest, size)).await.ok().flatten()
+    }
+
+    /// Who we are to the hosts that have it.
+    async fn identities(&self, cache: &Cache) -> Vec<Identity> {
+        let mut identities = Vec::new();
+        let Ok(route) = self.route("fetch") else { return identities };
+        for (_, endpoint) in route.hosts(Need::Pull) {
+            let credential = self.shared.client.auth.credential(endpoint).await.ok().flatten();
+            identities.extend(credential.and_then(|credential| cache.identity(&credential)));
+        }
+        identities
+    }
+
+    /// What a root was when it was last seen, and how long ago that is.
+    async fn recalled(&self, root: &Root<'_>, limits: &Limits) -> Result<Descriptor> {
+        let unseen = || offline("resolve", &root.subject);
+        let cache = self.shared.cache.as_ref().ok_or_else(unseen)?;
+        if let Some(digest) = root.digest {
+            let bytes = self.kept(digest, None).await.ok_or_else(unseen)?;
+            let size = bytes.len() as u64;
+            let media_type = document::media_type_of(&bytes, false)
+                .map_err(|malformed| Error::new(Code::Malformed, "resolve", &*root.subject, malformed.to_string()))?;
+            let descriptor = Descriptor::new(media_type, digest.clone(), size);
+            return verify::admit(&self.reference.repository(), &descriptor, limits).map(|()| descriptor);
+        }
+        let known = cache.recall(&root.subject);
+        let mut known: Vec<_> = match known.iter().any(|known| !known.is_for(&Identity::anybody())) {
+            false => known,
+            true => {
+                let ours = self.identities(cache).await;
+                let is_ours = |known: &Remembered| ours.iter().chain([&Identity::anybody()]).any(|it| known.is_for(it));
+                known.into_iter().filter(is_ours).collect()
+            }
+        };
+        known.sort_by_key(|known| known.at);
+        let Remembered { descriptor, at, .. } = known.pop().ok_or_else(unseen)?;
+        let age = at.elapsed().unwrap_or_default().as_secs();
+        tracing::warn!("offline: {} was {} {} ago", root.subject, descriptor.digest, duration(age));
+        Ok(descriptor)
+    }
+
+    /// Keeps what a tag means, for whoever got this answer.
+    async fn remember(&self, root: &Root<'_>, descriptor: &Descriptor, answer: &Answer) {
+        let Some(cache) = self.shared.cache.clone().filter(|_| root.digest.is_none()) else { return };
+        let (subject, descriptor, credential) = (root.subject.clone(), descriptor.clone(), answer.credential.clone());
+        let write = move || {
+            if let Some(identity) = identity(&cache, credential.as_deref()) {
+                cache.remember(&subject, &descriptor, &identity);
+            }
+        };
+        // As with documents: nobody asked for it to be kept.
+        let _ = tokio::task::spawn_blocking(write).await;
     }
 
     /// Keeps a document that was verified, for whoever got this answer.
@@ -221,11 +277,7 @@ impl Repository {
         let (digest, bytes, credential) = (digest.clone(), bytes.clone(), answer.credential.clone());
         let repository = self.reference.repository();
         let write = move || {
-            let identity = match credential {
-                None => Some(Identity::anybody()),
-                Some(credential) => cache.identity(&credential),
-            };
-            if let Some(identity) = identity {
+            if let Some(identity) = identity(&cache, credential.as_deref()) {
                 cache.keep(&digest, &bytes, &repository, &identity);
             }
         };
@@ -331,6 +383,9 @@ impl Source for Repository {
                 Root { subject: self.subject(digest), text: digest.as_str(), digest: Some(digest) }
             }
         };
+        if self.shared.client.is_offline() {
+            return self.recalled(&root, limits).await;
+        }
         // What a digest names, everybody may say: it is verified. What a tag means, only who is trusted with that.
         let need = if root.digest.is_some() { Need::Pull } else { Need::Resolve };
         let work = async {
@@ -422,6 +477,14 @@ impl Source for Repository {
     fn sink(&self) -> Result<Box<dyn Sink>> {
         let endpoint = self.endpoint(PUSH)?.clone();
         Ok(Box::new(Push::new(self.clone(), endpoint)))
+    }
+}
+
+/// Who somebody with these credentials is.
+fn identity(cache: &Cache, credential: Option<&Credential>) -> Option<Identity> {
+    match credential {
+        None => Some(Identity::anybody()),
+        Some(credential) => cache.identity(credential),
     }
 }
 
