@@ -80,7 +80,10 @@ fn builds_are_listed_and_found_by_reference_name_and_digest() {
     let portolan = of(&buildkit);
     assert_eq!(portolan.ok("inspect buildkit://"), "No build there has an image.\n");
     let message = portolan.fails(5, "layers buildkit://latest");
-    assert!(message.contains("no build there has an image") && message.contains("--output type=image"), "{message}");
+    assert!(
+        message.contains("no build that the daemon remembers has an image") && message.contains("--output type=image"),
+        "{message}"
+    );
 
     // One that leaves no image; one of two platforms with provenance, under two names; one that takes a name over; one for
     // a tar, with no name.
@@ -100,7 +103,7 @@ fn builds_are_listed_and_found_by_reference_name_and_digest() {
     let builds = listed["builds"].as_array().unwrap();
     let told: Vec<&str> = builds.iter().map(|build| build["results"][0]["digest"].as_str().unwrap()).collect();
     assert_eq!(told, digests, "{listed}");
-    let names: Vec<String> = builds.iter().map(|build| build["names"].to_string()).collect();
+    let names: Vec<String> = builds.iter().map(|build| build["results"][0]["names"].to_string()).collect();
     assert_eq!(names, ["[]", r#"["docker.io/acme/app:1"]"#, r#"["docker.io/acme/app:1","ghcr.io/acme/app:1"]"#]);
     let platforms = |build: &Value| build["results"][0]["platforms"].as_array().unwrap().len();
     assert_eq!(builds.iter().map(platforms).collect::<Vec<_>>(), [1, 1, 2]);
@@ -138,6 +141,8 @@ fn builds_are_listed_and_found_by_reference_name_and_digest() {
     let message = portolan.fails(5, "inspect buildkit://nope");
     let newest = builds[0]["ref"].as_str().unwrap();
     assert!(message.contains("nothing there has that name") && message.contains(newest), "{message}");
+    let message = portolan.fails(5, "inspect buildkit://acme/app:2");
+    assert!(message.contains("the nearest names there are docker.io/acme/app:1"), "{message}");
     let message = portolan.fails(5, "layers buildkit://");
     assert!(message.contains("names no build"), "{message}");
     assert!(portolan.fails(5, &format!("inspect buildkit://latest@{}", digests[1])).contains("points at"));

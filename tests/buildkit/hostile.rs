@@ -107,7 +107,7 @@ async fn content_is_what_its_digest_says_or_an_error() {
         (Answer::of([piece(0, first)]).then(End::Silence), Code::Unavailable, "nothing came for 300ms"),
         (Answer::of([]).then(End::Silence), Code::Unavailable, "nothing came for 300ms"),
         (Answer::of([piece(0, first)]).then(End::Gone), Code::Unavailable, "cannot fetch"),
-        (Answer::status(5, "content not found"), Code::NotFound, "content not found"),
+        (Answer::status(5, "content not found"), Code::NotFound, "it is not there"),
         (Answer::status(7, "no"), Code::Forbidden, "no"),
         (Answer::status(14, "later"), Code::Unavailable, "later"),
         (Answer::status(2, "\\x1b[31m red"), Code::Other, "red"),
@@ -152,12 +152,31 @@ async fn a_history_ends_or_is_ended() {
     let wrong = |change: fn(&mut Told)| {
         let mut told = told();
         change(&mut told);
-        Answer::of([record("b\u{1b}", 1, Some(told))])
+        Answer::of([record("b", 1, Some(told))])
     };
+    let event = |record: BuildHistoryRecord| {
+        Answer::of([BuildHistoryEvent { r#type: 1, record: Some(record) }.encode_to_vec()])
+    };
+    let many = event(BuildHistoryRecord {
+        r#ref: "b".into(),
+        result: Some(BuildResultInfo { results: (0..100).map(|it| (it, told())).collect(), ..Default::default() }),
+        ..Default::default()
+    });
+    let names: Vec<String> = (0..100).map(|name| format!("r.example/{name}{}", "a".repeat(200))).collect();
+    let named = event(BuildHistoryRecord {
+        r#ref: "b".into(),
+        result: Some(BuildResultInfo { results: (0..64).map(|it| (it, told())).collect(), ..Default::default() }),
+        exporter_response: [("image.name".to_owned(), names.join(","))].into(),
+        ..Default::default()
+    });
     for (answer, code, expected) in [
         (Answer::of([record("b", 1, None)]).then(End::Again), Code::TooLarge, "more than 10000 builds"),
         (Answer::of([record("b", 1, Some(told()))]).then(End::Silence), Code::Unavailable, "nothing came"),
-        (wrong(|told| told.digest = "sha256:../../etc".into()), Code::Malformed, r#""b\u{1b}""#),
+        (wrong(|told| told.digest = "sha256:../../etc".into()), Code::Malformed, r#"of its build "b""#),
+        (Answer::of([record("b\u{1b}\nhint: run this", 1, Some(told()))]), Code::Malformed, r#""b\u{1b}\nhint"#),
+        (Answer::of([record(&"b".repeat(1 << 20), 1, Some(told()))]), Code::Malformed, "is its reference"),
+        (many, Code::Malformed, "100 results"),
+        (named.then(End::Again), Code::TooLarge, "bytes"),
         (wrong(|told| told.size = i64::MIN), Code::Malformed, "bytes"),
         (Answer::of([b"\x08".to_vec()]), Code::Other, "cannot list the builds of"),
         (Answer::status(12, "unknown service"), Code::Unsupported, "unknown service"),

@@ -141,7 +141,9 @@ impl Load {
                 let failure = Failure::from(error);
                 // A store may hold the layers of one platform only.
                 if missing {
-                    failure.hint("if only a part of the image is there, choose it with --platform")
+                    failure.hint(
+                        "if only a part is there: --platform P chooses it, with --single without what is said of it",
+                    )
                 } else {
                     failure
                 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use portolan_sdk::oci::{Descriptor, Digest, Document, Index, Location, Platform};
+use portolan_sdk::oci::{Descriptor, Digest, Document, Index, Location, Platform, Scheme, names};
 use portolan_sdk::traverse::{self, Found, Image, Root};
 use portolan_sdk::{Context, Failure};
 
@@ -13,6 +13,20 @@ use crate::target;
 #[derive(Debug)]
 pub(crate) struct Source {
     pub root: Root,
+}
+
+/// Whether nobody ever wrote an annotation that a source's descriptor has: only the entries of an image layout are a
+/// document; those of a daemon or of docker's archive are made when they are asked for.
+fn is_invented(location: &Location, key: &str) -> bool {
+    match location {
+        Location::Registry(_) => false,
+        Location::Store(store) => match store.scheme {
+            Scheme::OciLayout | Scheme::OciArchive => false,
+            Scheme::DockerArchive | Scheme::Buildkit | Scheme::Containerd => {
+                matches!(key, names::REF_NAME | names::IMAGE_NAME) || key.starts_with("dev.portolan.")
+            }
+        },
+    }
 }
 
 impl Source {
@@ -37,7 +51,8 @@ impl Source {
         }
         ahead(ctx, found.iter().map(|one| (one.repository.as_str(), &one.descriptor)));
         let mut sources = Vec::with_capacity(found.len());
-        for one in found {
+        for mut one in found {
+            one.descriptor.annotations.retain(|key, _| !is_invented(&one.location, key));
             sources.push(Source { root: one.open(ctx)? });
         }
         let configs = sources.iter().filter(|source| source.lacks_platform());

@@ -3,7 +3,7 @@
 use portolan_oci::location::Store;
 use portolan_oci::{Location, Platform, Scheme};
 use portolan_sdk::table::Table;
-use portolan_sdk::traverse::{self, Build};
+use portolan_sdk::traverse::{self, Build, Built};
 use portolan_sdk::{Context, Failure, Request, Response};
 use serde::Serialize;
 
@@ -21,7 +21,6 @@ struct One<'a> {
     reference: &'a str,
     started: Option<&'a str>,
     completed: Option<&'a str>,
-    names: &'a [String],
     results: Vec<Image<'a>>,
 }
 
@@ -32,6 +31,7 @@ struct Image<'a> {
     media_type: &'a str,
     digest: &'a str,
     size: u64,
+    names: &'a [String],
     platforms: Option<Vec<String>>,
 }
 
@@ -54,18 +54,23 @@ pub fn list(ctx: &impl Context, store: &Store, request: &Request) -> Result<Resp
     let all = traverse::builds(ctx, store)?;
     let mut builds = Vec::new();
     for (place, build) in all.iter().enumerate() {
-        let results = build.results.iter().map(|result| {
+        let results = build.results.iter().map(|Built { descriptor: result, names }| {
             let platforms = match place < LOOKED_AT {
                 true => platforms(ctx, store, build, result)?,
                 false => None,
             };
-            Ok(Image { media_type: &result.media_type, digest: result.digest.as_str(), size: result.size, platforms })
+            Ok(Image {
+                media_type: &result.media_type,
+                digest: result.digest.as_str(),
+                size: result.size,
+                names,
+                platforms,
+            })
         });
         builds.push(One {
             reference: &build.reference,
             started: build.started.as_deref(),
             completed: build.completed.as_deref(),
-            names: &build.names,
             results: results.collect::<Result<Vec<_>, Failure>>()?,
         });
     }
@@ -98,12 +103,12 @@ fn text(builds: &[One<'_>]) -> String {
     for build in builds {
         // To the second: `2026-11-26T01:53:20.123456789Z`.
         let started = build.started.and_then(|at| at.get(..19)).map_or_else(|| "-".to_owned(), |at| format!("{at}Z"));
-        let names = if build.names.is_empty() { "-".to_owned() } else { build.names.join(",") };
         for result in &build.results {
             let platforms = match &result.platforms {
                 Some(platforms) if !platforms.is_empty() => platforms.join(","),
                 _ => "-".to_owned(),
             };
+            let names = if result.names.is_empty() { "-".to_owned() } else { result.names.join(",") };
             table.row([build.reference, &started, &platforms, result.digest, &names]);
         }
     }

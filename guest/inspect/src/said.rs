@@ -2,6 +2,7 @@
 //!
 //! A summary, not a check: what a document does not say, or says in another shape, is left out. `--format json` has all.
 
+use portolan_oci::text::line;
 use portolan_sdk::table::Table;
 use serde_json::Value;
 
@@ -13,7 +14,7 @@ pub fn sbom(predicate: &Value, out: &mut String) {
     }
     let head = head.into_iter().flatten().collect::<Vec<_>>().join("  ");
     if !head.is_empty() {
-        out.push_str(&head);
+        out.push_str(&line(&head));
         out.push('\n');
     }
     let listed = predicate.pointer("/packages").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();

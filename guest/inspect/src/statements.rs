@@ -3,6 +3,7 @@
 use crate::picture::{Image, Picture};
 use crate::{attested, said};
 use portolan_oci::go::{self, Value};
+use portolan_oci::text::line;
 use portolan_oci::{Descriptor, Digest};
 use portolan_sdk::traverse::{Predicate, Root};
 use portolan_sdk::{Failure, Host};
@@ -53,6 +54,10 @@ pub fn read<'a>(ctx: &impl Host, root: &Root, picture: &'a Picture, wanted: Want
         .flat_map(|(image, attestation)| attestation.predicates().map(move |said| (image, said)))
         .filter(|(_, said)| wanted.covers(said))
         .collect();
+    if there.is_empty() && picture.missing.iter().any(portolan_oci::Descriptor::is_attestation) {
+        let message = format!("{} has attestations, and they are not there", picture.reference);
+        return Err(Failure::not_found(message).hint("only a part of the image is there; ask where it came from"));
+    }
     if there.is_empty() {
         return Err(Failure::not_found(format!("{} has {}", picture.reference, wanted.lack()))
             .hint("BuildKit attaches them with --attest type=sbom and --attest type=provenance"));
@@ -121,7 +126,8 @@ pub fn text(statements: &[Said<'_>]) -> Result<String, Failure> {
             out.push('\n');
         }
         let platform = said.image.platform.as_ref().map(|platform| platform.long() + "  ").unwrap_or_default();
-        out.push_str(&format!("{platform}{}\n{}\n", said.image.descriptor.digest, said.predicate_type));
+        let head = format!("{platform}{}", said.image.descriptor.digest);
+        out.push_str(&format!("{}\n{}\n", line(&head), line(said.predicate_type)));
         let statement: serde_json::Value = serde_json::from_slice(&said.json)
             .map_err(|error| Failure::malformed(format!("the statement {} is no JSON: {error}", said.blob.digest)))?;
         let predicate = statement.get("predicate").unwrap_or(&serde_json::Value::Null);

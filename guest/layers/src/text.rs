@@ -2,6 +2,7 @@
 
 use crate::{Image, Key};
 use portolan_oci::stack;
+use portolan_oci::text::line;
 use portolan_sdk::Failure;
 use portolan_sdk::table::{Table, size};
 use std::fmt::Write as _;
@@ -20,7 +21,7 @@ pub fn keys(images: &[Image], key: Key) -> Result<String, Failure> {
             };
             let _ = match images.len() {
                 1 => writeln!(out, "{key}"),
-                _ => writeln!(out, "{}\t{key}", image.label()),
+                _ => writeln!(out, "{}\t{key}", line(&image.label())),
             };
         }
     }
@@ -84,7 +85,7 @@ fn head(image: &Image) -> String {
     };
     let digest = &image.manifest.digest;
     match &image.platform {
-        Some(platform) => format!("{}  {digest}  {layers}, {}", platform.long(), size(sum)),
+        Some(platform) => format!("{}  {digest}  {layers}, {}", line(&platform.long()), size(sum)),
         None => format!("{digest}  {layers}, {}", size(sum)),
     }
 }

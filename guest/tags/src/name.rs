@@ -29,6 +29,11 @@ impl Name {
         self.text.get(self.tag..).unwrap_or_default()
     }
 
+    /// What is before the tag; nothing where all tags are of one repository.
+    pub(crate) fn repository(&self) -> &str {
+        self.text.get(..self.tag).unwrap_or_default()
+    }
+
     pub(crate) fn into_text(self) -> String {
         self.text
     }

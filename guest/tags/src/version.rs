@@ -42,18 +42,25 @@ struct Read {
 
 /// The names whose tags are wanted versions, the newest first; what is equal stays in its order.
 pub(crate) fn newest_first(names: Vec<Name>, wanted: &Wanted) -> Found {
+    // A store may have names of several repositories, and each has versions of its own.
     let read: Vec<(Read, Name)> = names.into_iter().filter_map(|name| Some((Read::tag(name.tag())?, name))).collect();
     // What tags of two and of three numbers have in common with those of fewer.
-    let two: BTreeSet<(u64, u64, &Prerelease)> =
-        read.iter().filter(|(read, _)| read.numbers == 3).map(|(read, _)| read.beginning()).collect();
-    let more: BTreeSet<&Prerelease> =
-        read.iter().filter(|(read, _)| read.numbers > 1).map(|(read, _)| &read.version.pre).collect();
-    let moves = |read: &Read| match read.numbers {
-        1 => more.contains(&read.version.pre),
-        2 => two.contains(&read.beginning()),
+    let two: BTreeSet<(&str, (u64, u64, &Prerelease))> = read
+        .iter()
+        .filter(|(read, _)| read.numbers == 3)
+        .map(|(read, name)| (name.repository(), read.beginning()))
+        .collect();
+    let more: BTreeSet<(&str, &Prerelease)> = read
+        .iter()
+        .filter(|(read, _)| read.numbers > 1)
+        .map(|(read, name)| (name.repository(), &read.version.pre))
+        .collect();
+    let moves = |read: &Read, name: &Name| match read.numbers {
+        1 => more.contains(&(name.repository(), &read.version.pre)),
+        2 => two.contains(&(name.repository(), read.beginning())),
         _ => false,
     };
-    let stays: Vec<bool> = read.iter().map(|(read, _)| !moves(read)).collect();
+    let stays: Vec<bool> = read.iter().map(|(read, name)| !moves(read, name)).collect();
     let mut versions: Vec<(Version, Name)> =
         read.into_iter().zip(stays).filter_map(|((read, name), stays)| stays.then_some((read.version, name))).collect();
     versions.sort_by(|(left, _), (right, _)| right.cmp(left));

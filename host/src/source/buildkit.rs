@@ -108,7 +108,7 @@ impl Source for Buildkit {
     }
 
     async fn entries(&self, limits: &Limits) -> Result<(Descriptor, Bytes)> {
-        let entries = history::entries(&self.0.daemon, &self.0.shown).await?;
+        let entries = history::entries(&self.0.daemon, &self.0.shown, limits).await?;
         content::listed(&self.0.shown, &entries, limits)
     }
 }

@@ -80,7 +80,13 @@ impl Source for Containerd {
     }
 
     async fn fetch(&self, descriptor: &Descriptor, limits: &Limits) -> Result<Bytes> {
-        content::fetch(&self.0.daemon, &self.0.shown, descriptor, limits).await
+        let fetched = content::fetch(&self.0.daemon, &self.0.shown, descriptor, limits).await;
+        fetched.map_err(|error| match error.code() {
+            Code::NotFound => {
+                error.with_hint("a pull leaves other platforms where they are; `portolan inspect` shows what is here")
+            }
+            _ => error,
+        })
     }
 
     /// All of the content is compared with its digest, before any part of it is handed out.

@@ -28,8 +28,9 @@ pub use self::address::{Address, InvalidAddress, Tls};
 use self::connect::Aside;
 use crate::error::{Code, Error, Result};
 
-/// The largest message: a list of images in one piece. Content comes in pieces of a mebibyte or less.
-const MESSAGE: usize = 16 << 20;
+/// The largest message, gRPC's own default: content comes in pieces of a mebibyte or less, and a list of images has room for
+/// ten thousand. What is made of a message may be fifty times as large.
+const MESSAGE: usize = 4 << 20;
 /// What of a daemon's own words a message shows, in bytes.
 const SHOWN: usize = 300;
 /// What a namespace of containerd is called in a request.
@@ -129,13 +130,16 @@ impl Daemon {
             };
         }
         let said = match status.message() {
+            _ if status.code() == tonic::Code::NotFound => "it is not there".to_owned(),
             "" => status.code().description().to_owned(),
             said => text::line(text::at_most(said, SHOWN)).into_owned(),
         };
         let error = self.fail(code(status.code()), trying, said);
         match status.code() {
             tonic::Code::Unavailable | tonic::Code::ResourceExhausted | tonic::Code::Aborted => error.retryable(),
-            tonic::Code::Unimplemented => error.with_hint("it may be older than what is asked of it here"),
+            tonic::Code::Unimplemented => {
+                error.with_hint("it is another kind of daemon, or older than what is asked of it")
+            }
             _ => error,
         }
     }

@@ -2,7 +2,7 @@
 
 use portolan_oci::location::Store;
 use portolan_oci::names::{self, EntryName};
-use portolan_oci::{Descriptor, Index, Location, Mode, build};
+use portolan_oci::{Descriptor, Index, Location, Mode, build, text};
 
 use super::root::Found;
 use super::store;
@@ -21,10 +21,17 @@ pub struct Build {
     pub started: Option<String>,
     /// When it was done.
     pub completed: Option<String>,
-    /// The names that its results were given.
-    pub names: Vec<String>,
     /// The results, one for each that differs.
-    pub results: Vec<Descriptor>,
+    pub results: Vec<Built>,
+}
+
+/// One result of a build.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Built {
+    /// Its root.
+    pub descriptor: Descriptor,
+    /// The names that it was given.
+    pub names: Vec<String>,
 }
 
 /// All builds that a builder tells of and that have a result, the newest first.
@@ -39,17 +46,16 @@ pub fn builds(ctx: &impl Context, store: &Store) -> Result<Vec<Build>, Failure> 
         if builds.last().is_none_or(|last| last.reference != reference) {
             let said = |key: &str| entry.annotations.get(key).cloned();
             let (started, completed) = (said(build::STARTED), said(build::COMPLETED));
-            builds.push(Build { reference, started, completed, names: Vec::new(), results: Vec::new() });
+            builds.push(Build { reference, started, completed, results: Vec::new() });
         }
         let Some(build) = builds.last_mut() else { continue };
-        if let Some(EntryName::Full(name)) = names::entry_name(&entry) {
-            let name = name.resolved();
-            if !build.names.contains(&name) {
-                build.names.push(name);
-            }
-        }
-        if !build.results.iter().any(|known| known.digest == entry.digest) {
-            build.results.push(entry);
+        let name = match names::entry_name(&entry) {
+            Some(EntryName::Full(name)) => Some(name.resolved()),
+            _ => None,
+        };
+        match build.results.iter_mut().find(|known| known.descriptor.digest == entry.digest) {
+            Some(known) => known.names.extend(name),
+            None => build.results.push(Built { descriptor: entry, names: name.into_iter().collect() }),
         }
     }
     Ok(builds)
@@ -80,8 +86,11 @@ pub(super) fn positions(
         return Err(failure.hint("portolan inspect buildkit:// lists them, and buildkit://latest is the newest"));
     }
     if entries.manifests.is_empty() {
-        let failure = Failure::not_found(format!("cannot find {}://{text}: no build there has an image", asked.scheme));
-        return Err(failure.hint("build with --output type=image,push=false, --output type=oci or --push"));
+        let failure = Failure::not_found(format!(
+            "cannot find {}://{text}: no build that the daemon remembers has an image",
+            asked.scheme
+        ));
+        return Err(failure.hint("another builder is named by --builder; build with --output type=image,push=false, --output type=oci or --push"));
     }
     let found = build::positions(entries, text);
     if !found.is_empty() {
@@ -99,5 +108,5 @@ pub(super) fn positions(
 /// The newest builds, for an error about one that is not there.
 pub(super) fn newest(entries: &Index) -> String {
     let builds = build::newest(entries, NAMED);
-    format!("its newest builds are {}; portolan inspect buildkit:// lists all", builds.join(", "))
+    format!("its newest builds are {}; portolan inspect buildkit:// lists all", text::line(&builds.join(", ")))
 }

@@ -19,7 +19,7 @@ mod store;
 mod tags;
 mod walk;
 
-pub use builds::{Build, builds};
+pub use builds::{Build, Built, builds};
 pub use content::{Content, everything};
 pub use image::{Image, Stored};
 pub use platforms::platforms;

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use portolan_oci::location::Store;
-use portolan_oci::{Descriptor, Digest, Index, Location, Mode, Scheme, document, names};
+use portolan_oci::{Descriptor, Digest, Index, Location, Mode, Scheme, build, document, names};
 
 use super::builds;
 use crate::failure::Failure;
@@ -96,10 +96,14 @@ fn nothing(entries: &Index, location: &Location, asked: &Store) -> Failure {
         };
     }
     let failure = Failure::not_found(format!("cannot find {shown}: nothing there has that name"));
-    if asked.scheme == Scheme::Buildkit {
-        return failure.hint(builds::newest(entries));
-    }
     let nearest = names::nearest(entries, &asked.rest, NEAREST);
+    if asked.scheme == Scheme::Buildkit {
+        let names = match nearest.is_empty() {
+            true => String::new(),
+            false => format!("the nearest names there are {}; ", listed(nearest, NEAREST, |name| name)),
+        };
+        return failure.hint(format!("{names}{}", builds::newest(entries)));
+    }
     match nearest.is_empty() {
         true => failure.hint(match entries.manifests.is_empty() {
             true => "there is no image in it".to_owned(),
@@ -152,6 +156,11 @@ impl<'a> Apart<'a> {
     }
 
     fn reference(&self, entry: &Descriptor, asked: &Store) -> String {
+        if let (Scheme::Buildkit, Some(build)) = (asked.scheme, build::of(entry)) {
+            // A name may have moved on to another build.
+            let (rest, digest) = (format!("/{build}"), Some(entry.digest.clone()));
+            return Location::Store(Store { rest, digest, ..asked.clone() }).shown();
+        }
         let mut names = self.names.get(&entry.digest).into_iter().flatten();
         let name = names.find(|name| self.digests.get(*name).is_some_and(Option::is_some));
         let (rest, digest) = match name {

@@ -11,6 +11,8 @@ use crate::exit::Exit;
 /// Keys of buildx: `BUILDER/NODE/BUILD`, and the digest of the root.
 const BUILD: &str = "buildx.build.ref";
 const DIGEST: &str = "containerimage.digest";
+/// What has the digest, too.
+const DESCRIPTOR: &str = "containerimage.descriptor";
 /// How the keys begin that are about the build as a whole; all others of bake's are targets.
 const OURS: [&str; 2] = ["buildx.", "containerimage."];
 /// Targets that a message lists.
@@ -61,7 +63,7 @@ fn nothing(target: &str) -> String {
 }
 
 fn has_result(told: &Map<String, Value>) -> bool {
-    told.contains_key(DIGEST) || told.contains_key(BUILD)
+    [DIGEST, DESCRIPTOR, BUILD].iter().any(|key| told.contains_key(*key))
 }
 
 fn targets(document: &Map<String, Value>) -> Vec<(&String, &Map<String, Value>)> {
@@ -84,7 +86,8 @@ fn reference(told: &Map<String, Value>) -> Result<Built, Option<String>> {
         Some(Value::String(text)) => Ok(Some(text.as_str())),
         Some(_) => Err(Some(format!("its {key:?} is no text"))),
     };
-    let digest = text(DIGEST)?.ok_or(None)?;
+    let of_descriptor = || told.get(DESCRIPTOR).and_then(|descriptor| descriptor.get("digest")?.as_str());
+    let digest = text(DIGEST)?.or_else(of_descriptor).ok_or(None)?;
     let digest = Digest::parse(digest).map_err(|error| Some(error.to_string()))?;
     let Some(build) = text(BUILD)? else {
         return Ok(Built { reference: format!("buildkit://@{digest}"), builder: None });
@@ -120,6 +123,7 @@ mod tests {
         let by_digest = || Built { reference: format!("buildkit://@{D}"), builder: None };
         for (text, target, expected) in [
             (build, "", by_build()),
+            (r#"{"containerimage.descriptor":{"digest":"DIGEST"}}"#, "", by_digest()),
             (&bake, "", by_build()),
             (&bake, "#app", by_build()),
             (&two, "#app", by_build()),

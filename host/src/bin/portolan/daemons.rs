@@ -41,12 +41,26 @@ pub fn containerd(namespace: &str, repository: &str) -> Result<Arc<dyn Source>, 
 /// The namespace, and what is asked for in it, as the contract writes it after the store's name. What comes first is a
 /// namespace if there is one of that name: a registry could have it too.
 pub fn cut(text: &str) -> Result<(String, String), Exit> {
+    let namespaces = namespaces()?;
+    let is_there = |name: &str| namespaces.iter().any(|namespace| namespace == name);
     let (first, rest) = text.split_at(text.find(['/', '@']).unwrap_or(text.len()));
-    if !first.is_empty() && !first.contains(':') && namespaces()?.iter().any(|namespace| namespace == first) {
-        return Ok((first.to_owned(), rest.to_owned()));
+    if is_there(first) {
+        return Ok((first.to_owned(), if rest == "/" { String::new() } else { rest.to_owned() }));
     }
     let namespace = std::env::var("CONTAINERD_NAMESPACE").ok().filter(|namespace| !namespace.is_empty());
+    if let Some(namespace) = namespace.as_ref().filter(|namespace| !is_there(namespace)) {
+        let detail =
+            format!("CONTAINERD_NAMESPACE: there is no namespace {namespace:?}; there is {}", listed(&namespaces));
+        return Err(Exit::failure(detail));
+    }
     Ok((namespace.unwrap_or_else(|| NAMESPACE.into()), after_store(text)))
+}
+
+fn listed(namespaces: &[String]) -> String {
+    match namespaces {
+        [] => "none".to_owned(),
+        some => portolan::text::line(&some.join(", ")).into_owned(),
+    }
 }
 
 /// Asked where it stands, since the text cannot be read without the answer.
@@ -60,7 +74,10 @@ fn address() -> Result<Address, Exit> {
     let typed = std::env::var("CONTAINERD_ADDRESS").ok().filter(|address| !address.is_empty());
     let typed = typed.unwrap_or_else(|| CONTAINERD.into());
     let address = if typed.starts_with('/') { format!("unix://{typed}") } else { typed };
-    Address::parse(&address).map_err(|invalid| Exit::failure(format!("CONTAINERD_ADDRESS: {invalid}")))
+    Address::parse(&address).map_err(|invalid| {
+        Exit::failure(format!("CONTAINERD_ADDRESS: {invalid}"))
+            .hint("a path begins with a slash: /run/containerd/containerd.sock")
+    })
 }
 
 #[cfg(test)]

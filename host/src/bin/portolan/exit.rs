@@ -36,11 +36,11 @@ impl Exit {
         self
     }
 
-    /// Says so on stderr, in two lines at most a paragraph each.
+    /// Says so on stderr, in a paragraph and a line.
     pub fn report(self) -> ExitCode {
         say(&format!("portolan: {}", text::block(&self.message)));
         if let Some(hint) = &self.hint {
-            say(&format!("hint: {}", text::block(hint)));
+            say(&format!("hint: {}", text::line(hint)));
         }
         ExitCode::from(self.status)
     }

@@ -56,10 +56,13 @@ pub fn command(path: &str, info: &Info, example: Option<&str>) -> Result<Command
 /// The option that stands for the one reference.
 const BUILT: &str = "metadata";
 
+/// What a frontend calls the image that it is about.
+const IMAGE: &str = "ref";
+
 /// Whether a frontend is about one image: then what buildx wrote of a build can name it.
 pub fn about_one(info: &Info) -> bool {
     let positional: Vec<&Parameter> = info.parameters.iter().filter(|parameter| parameter.positional).collect();
-    matches!(positional.as_slice(), [one] if one.kind == Kind::PullReference && one.required && !one.repeated)
+    matches!(positional.as_slice(), [one] if one.name == IMAGE && one.kind == Kind::PullReference && one.required && !one.repeated)
 }
 
 fn built(info: &Info) -> Arg {

@@ -105,7 +105,14 @@ impl Stores {
             typed.strip_prefix(scheme.as_str()).and_then(|rest| rest.strip_prefix("://")).map(|rest| (scheme, rest))
         });
         let Some((scheme, rest)) = scheme else {
-            return Location::parse(typed).map_err(|error| Exit::failure(error.to_string()));
+            return Location::parse(typed).map_err(|error| {
+                let exit = Exit::failure(error.to_string());
+                match Path::new(typed) {
+                    path if path.is_dir() => exit.hint(format!("a layout is written oci-layout://{typed}")),
+                    path if path.exists() => exit.hint(format!("an archive is written oci-archive://{typed}")),
+                    _ => exit,
+                }
+            });
         };
         let (repository, rest) = match scheme {
             Scheme::Buildkit | Scheme::Containerd if may_be_new => {
@@ -126,7 +133,10 @@ impl Stores {
                 (repository, rest.to_owned())
             }
         };
-        Location::parse(&format!("{repository}{rest}")).map_err(|error| Exit::failure(error.to_string()))
+        // Whoever reads of it typed no name for the builder's store.
+        let said =
+            |error: portolan_oci::InvalidLocation| error.to_string().replace("buildkit://buildkit", "buildkit://");
+        Location::parse(&format!("{repository}{rest}")).map_err(|error| Exit::failure(said(error)))
     }
 
     /// A file or a folder that is named, opened, and what is asked for in it.
@@ -269,10 +279,18 @@ fn is_store(scheme: Scheme, path: &Path) -> bool {
     }
 }
 
+fn is_barred(path: &Path) -> bool {
+    let denied = |error: std::io::Error| error.kind() == std::io::ErrorKind::PermissionDenied;
+    path.is_dir() && path.join("index.json").metadata().is_err_and(denied)
+}
+
 fn nothing_there(scheme: Scheme, text: &str) -> Exit {
     let last = text.rfind('/').map_or(0, |slash| slash + 1);
     let end = text.get(last..).and_then(|name| name.find([':', '@'])).map_or(text.len(), |at| last + at);
     let path = text.get(..end).unwrap_or(text);
+    if scheme == Scheme::OciLayout && is_barred(Path::new(path)) {
+        return Exit::from(Error::new(Code::Forbidden, "open the layout", path, "no permission to read it"));
+    }
     let (operation, detail) = match scheme {
         Scheme::OciLayout if Path::new(path).is_dir() => ("open the layout", "the folder has no index.json"),
         Scheme::OciLayout if Path::new(path).exists() => ("open the layout", "it is a file, not a folder"),

@@ -8,11 +8,12 @@ use bollard_buildkit_proto::moby::buildkit::v1::{
     BuildHistoryEvent, BuildHistoryEventType, BuildHistoryRecord, BuildHistoryRequest, Descriptor as Told,
 };
 use portolan_oci::names::{IMAGE_NAME, REF_NAME};
-use portolan_oci::{Descriptor, Digest, Reference, build, media_type};
+use portolan_oci::{Descriptor, Digest, Reference, build, media_type, text};
 use tokio::time::{Instant, timeout_at};
 
 use super::super::daemon::{Daemon, Trying};
-use crate::error::{Code, Error, Result};
+use crate::error::{Code, Result};
+use crate::limits::Limits;
 
 const LISTEN: &str = "/moby.buildkit.v1.Control/ListenBuildHistory";
 /// How long all of a history may take, and how many builds it may have. BuildKit keeps 50 for two days if it is not told
@@ -22,9 +23,14 @@ const BUILDS: usize = 10_000;
 /// What names a result got, with commas: what its exporter was told, and what an old one answered.
 const NAMES: [&str; 2] = ["name", "image.name"];
 const MOST_NAMES: usize = 100;
+/// A reference has 25 letters and digits; a build has a result for each of its exporters.
+const REF: usize = 128;
+const RESULTS: usize = 64;
+/// The last second that RFC 3339 can write.
+const LAST: i64 = 253_402_300_799;
 
 /// An entry for each result and name, the newest build first.
-pub(super) async fn entries(daemon: &Daemon, repository: &str) -> Result<Vec<Descriptor>> {
+pub(super) async fn entries(daemon: &Daemon, repository: &str, limits: &Limits) -> Result<Vec<Descriptor>> {
     let trying = Trying { operation: "list the builds of", subject: repository };
     let until = Instant::now() + PATIENCE;
     let late = || {
@@ -35,28 +41,45 @@ pub(super) async fn entries(daemon: &Daemon, repository: &str) -> Result<Vec<Des
     let request = BuildHistoryRequest { early_exit: true, ..BuildHistoryRequest::default() };
     let mut stream = daemon.stream::<_, BuildHistoryEvent>(LISTEN, request, trying).await?;
     let mut builds = Vec::new();
+    let (mut seen, mut size) = (0, 0);
     while let Some(event) = timeout_at(until, daemon.next(&mut stream, trying)).await.map_err(|_| late())?? {
+        seen += 1;
+        // No more of a record is kept than its entries.
         let done = event.r#type == BuildHistoryEventType::Complete as i32;
-        builds.extend(event.record.filter(|_| done));
-        if builds.len() > BUILDS {
-            return Err(daemon.fail(Code::TooLarge, trying, format!("its history has more than {BUILDS} builds")));
+        if let Some(record) = event.record.filter(|_| done) {
+            let build = results(&record).map_err(|what| {
+                let build = text::at_most(&record.r#ref, REF);
+                daemon.fail(Code::Malformed, trying, format!("of its build {build:?} it says {what}"))
+            })?;
+            size += build.iter().map(written).sum::<u64>();
+            let began = record.created_at.as_ref().map(|at| (at.seconds, at.nanos));
+            builds.push((Reverse((began, record.r#ref)), build));
+        }
+        if seen > BUILDS || size > limits.entries {
+            let detail = format!("its history has more than {BUILDS} builds, or more than {} bytes", limits.entries);
+            return Err(daemon.fail(Code::TooLarge, trying, detail));
         }
     }
-    let began = |record: &BuildHistoryRecord| record.created_at.as_ref().map(|at| (at.seconds, at.nanos));
-    builds.sort_by_cached_key(|record| Reverse((began(record), record.r#ref.clone())));
-    let mut entries = Vec::new();
-    for record in &builds {
-        let malformed = |what: String| -> Error {
-            daemon.fail(Code::Malformed, trying, format!("of its build {:?} it says {what}", record.r#ref))
-        };
-        entries.extend(results(record).map_err(malformed)?);
-    }
-    Ok(entries)
+    builds.sort_by(|(one, _), (other, _)| one.cmp(other));
+    Ok(builds.into_iter().flat_map(|(_, entries)| entries).collect())
+}
+
+/// About as many bytes as an entry has where it is written.
+fn written(entry: &Descriptor) -> u64 {
+    let annotations: usize = entry.annotations.iter().map(|(key, value)| key.len() + value.len()).sum();
+    (annotations + entry.media_type.len() + entry.digest.as_str().len()) as u64 + 100
 }
 
 /// The entries of one build. A build without a result has none: one that failed, or that wrote no image.
 fn results(record: &BuildHistoryRecord) -> std::result::Result<Vec<Descriptor>, String> {
     let Some(result) = &record.result else { return Ok(Vec::new()) };
+    if record.r#ref.is_empty() || record.r#ref.len() > REF || !record.r#ref.bytes().all(|byte| byte.is_ascii_graphic())
+    {
+        return Err("that this is its reference".into());
+    }
+    if result.results.len() > RESULTS {
+        return Err(format!("that it has {} results", result.results.len()));
+    }
     let mut results: Vec<(i64, &Told)> = result.results.iter().map(|(&exporter, told)| (exporter, told)).collect();
     results.sort_by_key(|(exporter, _)| *exporter);
     if results.is_empty() {
@@ -104,7 +127,8 @@ fn names(record: &BuildHistoryRecord, exporter: i64) -> Vec<Reference> {
 
 /// A time as RFC 3339 writes it.
 fn when(at: Option<&Timestamp>) -> Option<String> {
-    at.map(|at| prost_types::Timestamp { seconds: at.seconds, nanos: at.nanos }.to_string())
+    at.filter(|at| (0..=LAST).contains(&at.seconds))
+        .map(|at| prost_types::Timestamp { seconds: at.seconds, nanos: at.nanos }.to_string())
 }
 
 #[cfg(test)]

@@ -129,7 +129,7 @@ fn shown(text: &str) -> &str {
 impl fmt::Display for Address {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.at {
-            At::Unix(path) => write!(f, "unix://{}", path.display()),
+            At::Unix(path) => write!(f, "unix://{}", text::line(&path.display().to_string())),
             At::Tcp(authority, _) => write!(f, "tcp://{authority}"),
             At::Container { runtime, name, .. } => write!(f, "{runtime}-container://{name}"),
         }

@@ -3,6 +3,7 @@
 use std::error::Error as StdError;
 use std::fmt::Write as _;
 use std::io;
+use std::os::unix::fs::FileTypeExt as _;
 use std::path::Path;
 use std::pin::Pin;
 use std::process::Stdio;
@@ -21,6 +22,7 @@ use tower::service_fn;
 
 use super::address::{Address, At, Tls};
 use crate::error::{Code, Error, Result};
+use crate::source::file;
 
 const OPERATION: &str = "reach the daemon";
 /// What BuildKit's own program in a container is told.
@@ -63,7 +65,7 @@ pub(super) async fn connect(address: &Address) -> Result<(Channel, Aside)> {
         Err(Error::new(Code::Unavailable, OPERATION, address.to_string(), detail).retryable())
     })?;
     let fail = |detail: String| Error::new(Code::Unavailable, OPERATION, address.to_string(), detail);
-    let endpoint = endpoint(address).await?;
+    let endpoint = endpoint(address)?;
     // It is opened already, so that what is wrong with it was said in its own words.
     let mut stream = Some(TokioIo::new(stream));
     let connector = service_fn(move |_| {
@@ -105,12 +107,15 @@ async fn open(address: &Address) -> Result<(Box<dyn Stream>, Aside)> {
         At::Unix(path) => match UnixStream::connect(path).await {
             Ok(stream) => Ok((Box::new(stream), Aside::default())),
             Err(error) => Err(match error.kind() {
-                io::ErrorKind::NotFound => fail(Code::Unavailable, "there is no such socket".into()),
+                io::ErrorKind::NotFound => fail(Code::Unavailable, "there is no such socket".into()).with_hint(
+                    "is the daemon running? BUILDKIT_HOST or --builder, and CONTAINERD_ADDRESS, name others",
+                ),
                 io::ErrorKind::PermissionDenied => fail(Code::Forbidden, "no permission to use its socket".into())
                     .with_hint("its owner is often root, or a group that one has to be in"),
-                io::ErrorKind::ConnectionRefused => {
-                    fail(Code::Unavailable, "nobody listens at its socket any more".into())
+                io::ErrorKind::ConnectionRefused if is_socket(path) => {
+                    fail(Code::Unavailable, "nobody listens at its socket".into()).with_hint("is the daemon running?")
                 }
+                io::ErrorKind::ConnectionRefused => fail(Code::Unavailable, "it is no socket".into()),
                 _ => fail(Code::Unavailable, error.to_string()),
             }),
         },
@@ -128,13 +133,17 @@ async fn open(address: &Address) -> Result<(Box<dyn Stream>, Aside)> {
     }
 }
 
+fn is_socket(path: &Path) -> bool {
+    path.metadata().is_ok_and(|metadata| metadata.file_type().is_socket())
+}
+
 /// The URI is for TLS and for the header `:authority`; nothing is looked up by it.
-async fn endpoint(address: &Address) -> Result<Endpoint> {
+fn endpoint(address: &Address) -> Result<Endpoint> {
     let fail = |detail: String| Error::new(Code::Other, OPERATION, address.to_string(), detail);
     let endpoint = |uri: String| Endpoint::from_shared(uri).map_err(|error| fail(chain(&error)));
     match &address.at {
         At::Tcp(authority, Some(tls)) => {
-            let config = config(tls).await.map_err(fail)?;
+            let config = config(tls).map_err(fail)?;
             endpoint(format!("https://{authority}"))?.tls_config(config).map_err(|error| fail(chain(&error)))
         }
         At::Tcp(authority, None) => endpoint(format!("http://{authority}")),
@@ -142,17 +151,19 @@ async fn endpoint(address: &Address) -> Result<Endpoint> {
     }
 }
 
-async fn config(tls: &Tls) -> std::result::Result<ClientTlsConfig, String> {
-    let read = async |path: &Path| {
-        tokio::fs::read(path).await.map_err(|error| format!("its file {}: {error}", path.display()))
+fn config(tls: &Tls) -> std::result::Result<ClientTlsConfig, String> {
+    let read = |path: &Path| match file::read(path) {
+        Ok(Some(bytes)) => Ok(bytes),
+        Ok(None) => Err(format!("{}: there is no such file", path.display())),
+        Err(why) => Err(why),
     };
     let mut config = ClientTlsConfig::new();
     match &tls.ca {
-        Some(file) => config = config.ca_certificate(Certificate::from_pem(read(file).await?)),
+        Some(file) => config = config.ca_certificate(Certificate::from_pem(read(file)?)),
         None => config = config.with_native_roots(),
     }
     if let Some((certificate, key)) = &tls.certificate {
-        config = config.identity(Identity::from_pem(read(certificate).await?, read(key).await?));
+        config = config.identity(Identity::from_pem(read(certificate)?, read(key)?));
     }
     Ok(match &tls.server_name {
         Some(name) => config.domain_name(name),

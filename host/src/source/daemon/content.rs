@@ -1,10 +1,12 @@
 //! The content store of a daemon, as a store's content is read everywhere: by digest, verified before it is believed.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::{StreamExt, stream};
 use portolan_oci::{Descriptor, Digest, document, media_type};
+use tokio::time::{Instant, timeout_at};
 
 use super::proto::{InfoRequest, InfoResponse, ReadContentRequest, ReadContentResponse, path};
 use super::{Daemon, Trying};
@@ -55,10 +57,15 @@ pub(in super::super) async fn fetch(
     Ok(bytes)
 }
 
+/// How long content may take at most, whatever comes of it meanwhile: so long, and a second more for each of these.
+const PATIENCE: Duration = Duration::from_secs(120);
+const PER_SECOND: u64 = 64 << 10;
+
 /// All of a blob, verified. Asked for when it is first waited for; what comes too much is not waited for.
 pub(in super::super) fn open(daemon: &Arc<Daemon>, repository: &str, descriptor: &Descriptor) -> Result<ByteStream> {
     let verifier = Verifier::new(repository, descriptor)?;
     let (daemon, digest) = (Arc::clone(daemon), descriptor.digest.to_string());
+    let until = Instant::now() + PATIENCE + Duration::from_secs(descriptor.size.min(1 << 50) / PER_SECOND);
     let reading = async move {
         let subject = verifier.subject().to_owned();
         let trying = Trying { operation: "fetch", subject: &subject };
@@ -66,13 +73,16 @@ pub(in super::super) fn open(daemon: &Arc<Daemon>, repository: &str, descriptor:
         let pieces = daemon.stream::<_, ReadContentResponse>(path::READ, request, trying).await?;
         Ok((daemon, pieces, verifier, 0_i64))
     };
-    let pieces = stream::once(reading).flat_map(|begun| {
-        stream::try_unfold(Some(begun), |state| async {
+    let pieces = stream::once(reading).flat_map(move |begun| {
+        stream::try_unfold(Some(begun), move |state| async move {
             let Some(state) = state else { return Ok(None) };
             let (daemon, mut pieces, mut verifier, offset) = state?;
             let subject = verifier.subject().to_owned();
             let trying = Trying { operation: "fetch", subject: &subject };
-            let Some(ReadContentResponse { offset: at, data }) = daemon.next(&mut pieces, trying).await? else {
+            let next = timeout_at(until, daemon.next(&mut pieces, trying)).await.map_err(|_| {
+                daemon.fail(Code::Unavailable, trying, "it sends so slowly that it would not end").retryable()
+            })?;
+            let Some(ReadContentResponse { offset: at, data }) = next? else {
                 verifier.finish()?;
                 return Ok(None);
             };
