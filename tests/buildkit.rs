@@ -151,6 +151,10 @@ fn builds_are_listed_and_found_by_reference_name_and_digest() {
     let exported = portolan.ok(&format!("layers --format json --jq .images oci-archive://{}", tar.display()));
     assert_eq!(portolan.ok("layers --format json --jq .images buildkit://latest"), exported);
 
+    // Nothing of what only the listing says gets into an index.
+    let index = portolan.ok("create --dry-run buildkit://acme/app:1");
+    assert!(!index.contains("dev.portolan") && !index.contains("io.containerd.image.name"), "{index}");
+
     // What buildctl wrote of a build knows its digest alone.
     fs::write(out.path().join("m.json"), first.to_string()).unwrap();
     let typed = format!("resolve --digest --metadata {}", out.path().join("m.json").display());

@@ -4,8 +4,10 @@
 
 use std::fs;
 
+use portolan_oci::media_type;
 use portolan_tests::cli::Cli;
 use portolan_tests::fixtures;
+use portolan_tests::layout::{self as made, Layout};
 use serde_json::Value;
 
 fn layouts() -> Cli {
@@ -186,6 +188,67 @@ fn frontends_describe_themselves() {
     }
     assert!(portolan.ok("--help").contains("inspect"));
     assert!(portolan.ok("--version").starts_with("portolan 0."));
+}
+
+/// What a document says stays on the line that it is shown on, whatever is in it.
+#[test]
+fn nothing_foreign_forges_a_line() {
+    let layout = Layout::new();
+    let forged = "\\nlinux/arm64  sha256:forged";
+    let layer = layout.insert("application/vnd.oci.image.layer.v1.tar", b"layer");
+    let image = |architecture: &str| {
+        let config = format!(
+            r#"{{"architecture":"{architecture}{forged}","os":"linux","rootfs":{{"type":"layers","diff_ids":["{}"]}}}}"#,
+            layer.digest
+        );
+        let config = layout.insert(media_type::OCI_CONFIG, config);
+        let manifest =
+            format!(r#"{{"schemaVersion":2,"config":{},"layers":[{}]}}"#, made::json(&config), made::json(&layer));
+        layout.insert(media_type::OCI_MANIFEST, manifest)
+    };
+    let (one, other) = (image("amd64"), image("386"));
+    let statement = layout.insert(
+        media_type::IN_TOTO,
+        format!(r#"{{"predicate":{{"name":"n{forged}","builder":{{"id":"b{forged}"}}}}}}"#),
+    );
+    let mut attestations = Vec::new();
+    for predicate in ["https://slsa.dev/provenance/v1", "https://spdx.dev/Document"] {
+        let config = layout.insert(media_type::OCI_CONFIG, "{}");
+        let layers = made::json(&statement).replacen(
+            '{',
+            &format!(r#"{{"annotations":{{"in-toto.io/predicate-type":"{predicate}{forged}"}},"#),
+            1,
+        );
+        let manifest = layout.insert(
+            media_type::OCI_MANIFEST,
+            format!(r#"{{"schemaVersion":2,"config":{},"layers":[{layers}]}}"#, made::json(&config)),
+        );
+        let entry = made::json(&manifest);
+        attestations.push(entry.replacen('{', &format!(r#"{{"platform":{{"architecture":"unknown","os":"unknown"}},"annotations":{{"vnd.docker.reference.type":"attestation-manifest","vnd.docker.reference.digest":"{}"}},"#, one.digest), 1));
+    }
+    let index = format!(
+        r#"{{"schemaVersion":2,"manifests":[{},{},{}]}}"#,
+        made::json(&one),
+        made::json(&other),
+        attestations.join(",")
+    );
+    let root = layout.insert(media_type::OCI_INDEX, index);
+    layout.entries(&[root]);
+    let portolan = Cli::new(env!("CARGO_BIN_EXE_portolan"), layout.folder());
+    for command in [
+        "inspect",
+        "inspect --provenance",
+        "inspect --sbom",
+        "layers",
+        "layers --last",
+        "layers --history",
+        "diff oci-layout://.",
+    ] {
+        let printed = portolan.line(&format!("{command} oci-layout://."));
+        let all = format!("{}{}", printed.out, printed.err);
+        assert!(!all.lines().any(|line| line.starts_with("linux/arm64  sha256:forged")), "{command}\n{all}");
+    }
+    assert!(portolan.ok("inspect --provenance oci-layout://.").contains("forged"), "the test shows what it is about");
 }
 
 #[test]
