@@ -1,10 +1,10 @@
 //! A blob on its way from a registry: resumed where its connection breaks, in parts side by side where it is large, and
 //! verified as one.
 //!
-//! Many registries and the stores behind them give one connection a part of what they have, so a large blob is asked for in
-//! ranges, a few at a time, and put together in their order. One part always has a place at the registry; what is asked for
-//! ahead takes places that nobody waits for, and keeps them until it is handed out, which bounds what lies in memory. A
-//! registry that knows no ranges answers the first question with all of it, which is then read as it comes.
+//! Many registries and the stores behind them give one connection a part of what they have. So where there are places at the
+//! registry that nobody waits for, what is ahead in a large blob is asked for in parts, each of which keeps its place until
+//! it is handed out, which bounds what lies in memory. What comes next is handed out as it comes; where there is no place
+//! to spare, that is all the rest. A registry that knows no ranges answers the first question with all of it.
 //!
 //! Whatever the parts are, one verdict counts: that on all bytes, before the last piece is handed out.
 
@@ -52,7 +52,8 @@ pub(super) async fn open(repository: &Repository, endpoint: &Endpoint, descripto
     let subject = repository.subject(&descriptor.digest);
     let verifier = Verifier::new(&repository.repository(), descriptor)?;
     let part = repository.shared.client.limits.part.max(1);
-    let first = (descriptor.size / LARGE >= part).then(|| (0, part - 1));
+    let large = descriptor.size / LARGE >= part && repository.shared.client.spare(endpoint, Line::Blobs).is_some();
+    let first = large.then(|| (0, part - 1));
     let mut answer = repository.blob(endpoint, "open", descriptor, first, Line::Blobs).await?;
     let in_parts = first.filter(|_| answer.status == 206);
     if let Some((_, last)) = in_parts {
@@ -70,13 +71,8 @@ pub(super) async fn open(repository: &Repository, endpoint: &Endpoint, descripto
     });
     let end = in_parts.map_or(descriptor.size, |(_, last)| last + 1);
     let stretch = Stretch::new(Arc::clone(&job), Some(response), (0, end));
-    let parts = match in_parts {
-        None => Parts::One(Box::new(stretch)),
-        Some(_) => {
-            Parts::Many { part, next: end, ahead: VecDeque::from([Task::start(stretch, None)]), now: Part::default() }
-        }
-    };
-    let state = State { job, parts, verifier, held: None, _place: place };
+    let now = Now::Coming(Box::new(stretch));
+    let state = State { job, part, next: end, now, ahead: VecDeque::new(), verifier, held: None, _place: place };
     Ok(Box::pin(stream::try_unfold(Some(state), |state| async {
         match state {
             Some(state) => state.step().await,
@@ -88,27 +84,26 @@ pub(super) async fn open(repository: &Repository, endpoint: &Endpoint, descripto
 /// A blob that is being read.
 struct State {
     job: Arc<Job>,
-    parts: Parts,
+    part: u64,
+    /// Where that begins what was not asked for yet.
+    next: u64,
+    now: Now,
+    /// Parts after that, in their order.
+    ahead: VecDeque<Task>,
     verifier: Verifier,
     /// The piece that waits for the one after it: only then it was not the last.
     held: Option<Bytes>,
-    /// Of the part that is handed out.
+    /// Of what is coming.
     _place: Place,
 }
 
-enum Parts {
-    /// All of it, as it comes.
-    One(Box<Stretch>),
-    Many {
-        part: u64,
-        next: u64,
-        ahead: VecDeque<Task>,
-        now: Part,
-    },
+/// What is handed out.
+enum Now {
+    Coming(Box<Stretch>),
+    Came(Part),
 }
 
 /// A part that came, and its place at the registry.
-#[derive(Default)]
 struct Part {
     pieces: VecDeque<Bytes>,
     _place: Place,
@@ -134,33 +129,42 @@ impl State {
     }
 
     async fn next(&mut self) -> Result<Option<Bytes>> {
-        let (part, next, ahead, now) = match &mut self.parts {
-            Parts::One(stretch) => return stretch.next().await,
-            Parts::Many { part, next, ahead, now } => (*part, next, ahead, now),
-        };
         loop {
-            if let Some(piece) = now.pieces.pop_front() {
-                return Ok(Some(piece));
+            self.look_ahead();
+            let piece = match &mut self.now {
+                Now::Coming(stretch) => stretch.next().await?,
+                Now::Came(part) => part.pieces.pop_front(),
+            };
+            if piece.is_some() {
+                return Ok(piece);
             }
-            // Its place is given back before another is looked for.
-            *now = Part::default();
-            while ahead.len() < ABREAST && *next < self.job.descriptor.size {
-                let place = match ahead.is_empty() {
-                    true => None,
-                    false => match self.job.repository.shared.client.spare(&self.job.endpoint, Line::Blobs) {
-                        Some(place) => Some(place),
-                        None => break,
-                    },
-                };
-                let end = next.saturating_add(part).min(self.job.descriptor.size);
-                ahead.push_back(Task::start(Stretch::new(Arc::clone(&self.job), None, (*next, end)), place));
-                *next = end;
-            }
-            match ahead.pop_front() {
-                Some(task) => *now = task.finish(&self.job).await?,
-                None => return Ok(None),
+            let size = self.job.descriptor.size;
+            if let Some(task) = self.ahead.pop_front() {
+                self.now = Now::Came(task.finish(&self.job).await?);
+            } else if self.next < size {
+                // Parts where others can be asked for beside it, else all there is.
+                let (at, spare) = (self.next, self.spare().is_some());
+                self.next = if spare { at.saturating_add(self.part).min(size) } else { size };
+                self.now = Now::Coming(Box::new(Stretch::new(Arc::clone(&self.job), None, (at, self.next))));
+            } else {
+                return Ok(None);
             }
         }
+    }
+
+    /// Asks for parts as long as there are places to spare.
+    fn look_ahead(&mut self) {
+        let size = self.job.descriptor.size;
+        while self.ahead.len() + 1 < ABREAST && self.next < size {
+            let Some(place) = self.spare() else { return };
+            let at = self.next;
+            self.next = at.saturating_add(self.part).min(size);
+            self.ahead.push_back(Task::start(Stretch::new(Arc::clone(&self.job), None, (at, self.next)), Some(place)));
+        }
+    }
+
+    fn spare(&self) -> Place {
+        self.job.repository.shared.client.spare(&self.job.endpoint, Line::Blobs)
     }
 }
 
