@@ -55,8 +55,8 @@ impl DockerArchive {
     /// # Errors
     /// Those of [`Archive::open`](super::Archive::open) for what is no archive; `malformed` where there is no
     /// `manifest.json`, or it, a config or a link says what cannot be, or it lists what is no image of the archive's layout;
-    /// `digest-mismatch` where a config is named by a
-    /// digest that it does not have; `too-large` where a document is beyond its limit.
+    /// `digest-mismatch` where a config is named by a digest that it does not have; `too-large` where a document is beyond
+    /// its limit.
     pub fn open(file: &Path, repository: impl Into<String>) -> Result<Self> {
         Self::open_within(file, repository, &Limits::default())
     }
