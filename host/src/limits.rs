@@ -52,8 +52,9 @@ pub struct Limits {
     pub archive_members: u64,
     /// Documents kept, together, of an archive that is compressed or comes by standard input. More than a run may see.
     pub archive_documents: u64,
-    /// What a compressed archive may unpack to, or standard input may bring. Nothing of it is kept but documents, so that
-    /// it is time that this bounds; the largest of images have a tenth.
+    /// What a compressed archive may unpack to, all the times that it is gone over for its layers together, or standard
+    /// input may bring; of a docker archive that is not compressed, the compressed layers. Nothing of it is kept but
+    /// documents, so that it is time that this bounds; the largest of images have a tenth.
     pub archive_unpacked: u64,
     /// How many times what it is packed in an archive may unpack to. gzip comes to 1032 on zeros, which layers can have;
     /// so it counts from [`archive_ratio_from`](Limits::archive_ratio_from) on only.

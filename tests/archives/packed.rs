@@ -2,12 +2,12 @@
 //! answers as from the plain one, and what is broken, hidden or blown up in them is told.
 
 use std::fs;
-use std::io::{Cursor, Write};
+use std::io::{Cursor, Read, Write, repeat};
 use std::process::{Command, Stdio};
 
-use portolan::source::Source;
 use portolan::source::archive::Archive;
 use portolan::source::layout::Layout;
+use portolan::source::{Source, Target};
 use portolan::{Code, Limits, Result};
 use portolan_oci::{Descriptor, media_type};
 use portolan_tests::cli::Cli;
@@ -56,11 +56,13 @@ pub fn packed(bytes: &[u8]) -> Vec<(&'static str, Vec<u8>)> {
         ("gzip -1", through("gzip", &["-c", "-1"], "gzip", bytes)),
         ("gzip twice", twice(gzip, bytes)),
         ("gzip, and a member of nothing", [gzip(bytes), gzip(b"")].concat()),
+        ("gzip, padded as on a tape", [gzip(bytes), vec![0; 10240]].concat()),
         ("pigz, a member for each block", through("pigz", &["-c", "-i", "-b", "128"], "pigz", bytes)),
         ("zstd", zstd(bytes)),
         ("zstd -19, with the longest window", through("zstd", &["-cq19", "--long=27"], "zstd", bytes)),
         ("zstd without a checksum", through("zstd", &["-cq", "--no-check"], "zstd", bytes)),
         ("zstd twice", twice(zstd, bytes)),
+        ("pzstd, behind a frame to skip", [b"\x5f\x2a\x4d\x18\x04\0\0\0skip".to_vec(), zstd(bytes)].concat()),
         ("zstd, and a frame to skip", [zstd(bytes), b"\x50\x2a\x4d\x18\x04\0\0\0skip".to_vec()].concat()),
     ]
 }
@@ -145,19 +147,19 @@ async fn large_layers_are_gone_over_and_found_again() {
 /// More than is gone over in one stride, twice and a bit.
 #[tokio::test]
 async fn a_layer_far_behind() {
-    let layer = vec![7; 1000];
+    let layer = vec![7; 100_000];
     let tar = Tar::layout().index(&[]).file("zeros", vec![0; 130 << 20]).blob(&layer).bytes();
     let made = Made::of(&zstd(&tar));
     let blob = Descriptor::of("a/b", &layer);
     assert!(streamed(&made.open().unwrap(), &blob).await.unwrap() == layer);
 }
 
-/// A document that there was no room for is read again, or it has gone by.
+/// A document that there was no room for has gone by: to unpack all of an archive again for each would take for ever.
 #[tokio::test]
 async fn what_is_kept_is_bounded() {
     let documents = [br#"{"schemaVersion":2,"manifests":[]}"#.as_slice(), br#"{"schemaVersion":2, "manifests":[]}"#];
-    let tar = Tar::layout().blob(documents[0]).blob(documents[1]).index(&[]).bytes();
-    let room = (r#"{"imageLayoutVersion":"1.0.0"}"#.len() + documents[0].len()) as u64;
+    let tar = Tar::layout().index(&[]).blob(documents[0]).blob(documents[1]).bytes();
+    let room = (r#"{"imageLayoutVersion":"1.0.0"}"#.len() + made::index(&[]).len() + documents[0].len()) as u64;
     for (archive_documents, kept) in [(room - 1, 0), (room, 1), (room + 34, 1), (room + 35, 2)] {
         let limits = Limits { archive_documents, ..Limits::default() };
         let made = Made::of(&gzip(&tar));
@@ -165,11 +167,16 @@ async fn what_is_kept_is_bounded() {
         let once = Archive::receive(Cursor::new(gzip(&tar)), STORE, &limits).unwrap();
         for (at, document) in documents.into_iter().enumerate() {
             let index = Descriptor::of(media_type::OCI_INDEX, document);
-            assert_eq!(again.fetch(&index, &Limits::default()).await.unwrap(), document);
-            match once.fetch(&index, &Limits::default()).await {
-                Ok(bytes) => assert!(at < kept && bytes == document, "{archive_documents}: {at}"),
-                Err(error) => assert!(at >= kept && error.code() == Code::Unsupported, "{archive_documents}: {error}"),
+            for (archive, code) in [(&again, Code::TooLarge), (&once, Code::Unsupported)] {
+                match archive.fetch(&index, &Limits::default()).await {
+                    Ok(bytes) => assert!(at < kept && bytes == document, "{archive_documents}: {at}"),
+                    Err(error) => assert!(at >= kept && error.code() == code, "{archive_documents}: {error}"),
+                }
             }
+            let resolved = again.resolve(Target::Digest(&index.digest), &Limits::default()).await;
+            assert_eq!(resolved.is_ok(), at < kept, "{archive_documents}: {at}");
+            // As a stream, it can be had.
+            assert_eq!(streamed(&again, &index).await.unwrap(), document);
         }
     }
     // No attestation is larger than this one may be.
@@ -177,6 +184,53 @@ async fn what_is_kept_is_bounded() {
     let once = Archive::receive(Cursor::new(gzip(&tar)), STORE, &limits).unwrap();
     let index = Descriptor::of(media_type::OCI_INDEX, documents[0]);
     assert_eq!(once.fetch(&index, &Limits::default()).await.unwrap_err().code(), Code::Unsupported);
+}
+
+/// Documents are known however much room is before them, and what is small is kept whatever it is: for neither is the
+/// archive unpacked again.
+#[tokio::test]
+async fn what_is_kept() {
+    let document = format!("{}{}", " ".repeat(600), r#"{"schemaVersion":2,"manifests":[]}"#);
+    let large = format!("{}{}", "\n".repeat(70_000), r#"{"schemaVersion":2,"manifests":[]}"#);
+    let tar = Tar::layout().index(&[]).blob(document.as_bytes()).blob(large.as_bytes()).blob(b"small").bytes();
+    let length = tar.len() as u64;
+    let made = Made::of(&gzip(&tar));
+    // Nothing is left to unpack it twice.
+    let limits = Limits { archive_unpacked: length, ..Limits::default() };
+    let archive = Archive::open_within(made.file.path(), STORE, &limits).unwrap();
+    for document in [&document, &large] {
+        let index = Descriptor::of(media_type::OCI_INDEX, document.as_bytes());
+        assert_eq!(archive.fetch(&index, &Limits::default()).await.unwrap(), document.as_bytes());
+    }
+    for _ in 0..3 {
+        assert_eq!(streamed(&archive, &Descriptor::of("a/b", b"small")).await.unwrap(), b"small");
+    }
+}
+
+/// To read a layer of a packed archive is to unpack all before it; what that comes to is bounded, too.
+#[tokio::test]
+async fn what_is_unpacked_again_and_again() {
+    let layer = vec![7; 100_000];
+    let tar = Tar::layout().index(&[]).blob(&layer).bytes();
+    let made = Made::of(&gzip(&tar));
+    let limits = Limits { archive_unpacked: 3 * tar.len() as u64, ..Limits::default() };
+    let archive = Archive::open_within(made.file.path(), STORE, &limits).unwrap();
+    let blob = Descriptor::of("a/b", &layer);
+    assert!(streamed(&archive, &blob).await.unwrap() == layer);
+    assert!(streamed(&archive, &blob).await.unwrap() == layer);
+    let error = streamed(&archive, &blob).await.unwrap_err();
+    let end =
+        format!(": unpacked for one layer after another it comes to more than the limit, {} bytes", 3 * tar.len());
+    assert_error(&error, Code::TooLarge, &end, "too often");
+}
+
+/// What lacks its index is told at its end, not at the end of all that comes behind.
+#[test]
+fn what_comes_behind_is_not_waited_for() {
+    let tar = Tar::layout().bytes();
+    let limits = Limits { archive_unpacked: 1 << 20, ..Limits::default() };
+    let error = Archive::receive(Cursor::new(tar).chain(repeat(0)), STORE, &limits).unwrap_err();
+    assert_error(&error, Code::Malformed, ": it has no index.json, so it is no image layout", "endless");
 }
 
 #[test]
@@ -194,13 +248,25 @@ fn what_is_broken_in_a_stream() {
     let rows: Vec<(&str, Vec<u8>, Code, &str)> = vec![
         ("gzip, its checksum", change(gzip(&tar), 8), Code::Malformed, ": its gzip stream is broken after"),
         ("gzip, its length", change(gzip(&tar), 1), Code::Malformed, ": its gzip stream is broken after"),
-        ("gzip, rubbish behind", [gzip(&tar), b"rubbish".to_vec()].concat(), Code::Malformed, ": its gzip stream is"),
         (
-            "gzip, zeros behind",
-            [gzip(&tar), vec![0; 512]].concat(),
+            "gzip, rubbish behind",
+            [gzip(&tar), b"rubbish".to_vec()].concat(),
             Code::Malformed,
-            ": its gzip stream is broken after",
+            ": its gzip stream has bytes behind its end that are neither gzip nor padding",
         ),
+        (
+            "gzip, rubbish behind padding",
+            [gzip(&tar), vec![0; 512], gzip(&tar)].concat(),
+            Code::Malformed,
+            ": its gzip stream has bytes behind its end that are neither gzip nor padding",
+        ),
+        (
+            "gzip, padding without end",
+            [gzip(&tar), vec![0; (16 << 20) + 1]].concat(),
+            Code::Malformed,
+            ": its gzip stream has bytes behind its end that are neither gzip nor padding",
+        ),
+        ("nothing", Vec::new(), Code::Malformed, ": it is empty"),
         ("zstd, its checksum", change(zstd(&tar), 1), Code::Malformed, ": its zstd stream is broken after"),
         ("zstd, rubbish behind", [zstd(&tar), b"rubbish".to_vec()].concat(), Code::Malformed, ": its zstd stream is"),
         (
@@ -300,6 +366,21 @@ fn names_that_are_documents_have_a_size() {
     }
 }
 
+/// However often a name is there, its bytes are there once; and what has to be kept has no room of its own.
+#[test]
+fn names_that_are_documents_have_room_for_one() {
+    let (version, index) = (r#"{"imageLayoutVersion":"1.0.0"}"#, made::index(&[]));
+    let most = (version.len() + index.len()) as u64;
+    let tar = (0..5).fold(Tar::layout(), |tar, _| tar.index(&[]).file("oci-layout", version)).bytes();
+    let open = |archive_documents| {
+        let limits = Limits { archive_documents, ..Limits::default() };
+        Archive::receive(Cursor::new(gzip(&tar)), STORE, &limits)
+    };
+    open(most).unwrap();
+    let end = format!(": with its index.json, its documents have more bytes than the limit, {}", most - 1);
+    assert_error(&open(most - 1).unwrap_err(), Code::TooLarge, &end, "one byte too many");
+}
+
 /// The last of a name counts, however it was kept.
 #[tokio::test]
 async fn the_last_of_a_name_counts_in_a_stream() {
@@ -325,12 +406,12 @@ async fn a_packed_archive_that_is_changed_after_it_was_opened() {
     let made = Made::of(&gzip(&tar));
     let archive = made.open().unwrap();
     fs::write(made.file.path(), gzip(&Tar::layout().index(&[]).blob(&vec![8; 100_000]).bytes())).unwrap();
-    assert_eq!(refused(&archive, &blob, "other bytes").await.code(), Code::DigestMismatch);
+    assert_eq!(streamed(&archive, &blob).await.unwrap_err().code(), Code::DigestMismatch);
     fs::write(made.file.path(), &gzip(&tar)[..100]).unwrap();
-    assert_eq!(refused(&archive, &blob, "cut").await.code(), Code::Malformed);
+    assert_eq!(streamed(&archive, &blob).await.unwrap_err().code(), Code::Malformed);
     fs::write(made.file.path(), gzip(&Tar::layout().bytes())).unwrap();
     assert_error(
-        &refused(&archive, &blob, "shorter").await,
+        &streamed(&archive, &blob).await.unwrap_err(),
         Code::DigestMismatch,
         ": 0 bytes, where its descriptor says 100000",
         "shorter",
@@ -389,7 +470,7 @@ fn on_the_command_line() {
             "copy --quiet oci-archive://app.tar:1.4 oci-archive://-:1",
             "an archive is written to a file, not to standard",
         ),
-        ("resolve oci-archive://-:1.4", "cannot open the archive on standard input: it has no index.json"),
+        ("resolve oci-archive://-:1.4", "cannot open the archive on standard input: it is empty"),
     ] {
         let printed = cli.fed(line, b"");
         assert_eq!(printed.status, 1, "{line}: {}", printed.err);

@@ -145,7 +145,6 @@ impl Archive {
     }
 
     fn holding(self, opened: Opened, subject: &str) -> Result<Self> {
-        check_layout(&opened, subject)?;
         self.set(opened);
         store::check_version(&self, OPERATION, subject)?;
         Ok(self)
@@ -187,18 +186,6 @@ impl Archive {
 
     fn set(&self, opened: Opened) {
         *self.0.opened.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(opened));
-    }
-}
-
-/// Fails where there is no index.json.
-fn check_layout(opened: &Opened, subject: &str) -> Result<()> {
-    let fail = |detail: &str| Error::new(Code::Malformed, OPERATION, subject, detail);
-    let has = |name: &str| opened.listing.members.contains_key(name);
-    match (has(INDEX), has(DOCKER_MANIFEST)) {
-        (true, _) => Ok(()),
-        (false, false) => Err(fail("it has no index.json, so it is no image layout")),
-        (false, true) => Err(fail("it has no index.json but a manifest.json: it is a docker archive")
-            .with_hint("it is read as docker-archive://FILE")),
     }
 }
 

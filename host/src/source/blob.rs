@@ -29,6 +29,8 @@ use crate::error::{Code, Error, Result};
 const AT_ONCE: u64 = 64 << 10;
 /// What a stream reads at a time.
 const PIECE: u64 = 256 << 10;
+/// What helps where unpacking again is what it would take.
+pub(super) const UNPACK: &str = "unpack the archive to a file first, and name that";
 /// What is gone over at a time: who has lost interest stops a reader there.
 const STRIDE: u64 = 64 << 20;
 
@@ -103,6 +105,11 @@ impl Blob {
             Place::Stream(..) => u64::MAX,
             Place::File(..) | Place::Memory(_) => bytes,
         }
+    }
+
+    /// Whether all before it need not be unpacked again.
+    pub(super) fn is_at_hand(&self) -> bool {
+        !matches!(self.place, Place::Stream(..))
     }
 
     /// At most `length` bytes from `offset`; short only at the end.

@@ -16,7 +16,7 @@ pub(super) use portolan_oci::layout::Place;
 use portolan_oci::layout::VERSION_FILE;
 use portolan_oci::{Descriptor, Digest, Index, Location, document, layout, media_type, names};
 
-use super::blob::{Blob, Stamp, code, collect, pieces, work_on};
+use super::blob::{Blob, Stamp, UNPACK, code, collect, pieces, work_on};
 use super::sink::Sink;
 use super::verify::{self, Verifier};
 use super::{ByteStream, Source, Target};
@@ -143,6 +143,7 @@ impl<F: Files> Source for F {
             let detail = format!("{} bytes; an index or a manifest has at most {}", root.size, limits.document);
             return Err(fail(Code::TooLarge, detail));
         }
+        check_at_hand(&blob, "resolve", self, digest)?;
         let bytes = collect(pieces(blob, Verifier::new(&shown(self), &root)?)).await?;
         root.media_type =
             document::media_type_of(&bytes, false).map_err(|malformed| fail(Code::Malformed, malformed.to_string()))?;
@@ -154,7 +155,11 @@ impl<F: Files> Source for F {
         verify::admit(&repository, descriptor, limits)?;
         let bytes = match verify::embedded(descriptor) {
             Some(bytes) => bytes,
-            None => collect(self.open(descriptor).await?).await?,
+            None => {
+                let (blob, verifier) = find_told(self, descriptor).await?;
+                check_at_hand(&blob, "fetch", self, &descriptor.digest)?;
+                collect(pieces(blob, verifier)).await?
+            }
         };
         let (descriptor, limits, document) = (descriptor.clone(), limits.clone(), bytes.clone());
         work_on(bytes.len() as u64, move || verify::shape(&repository, &descriptor, &document, &limits)).await??;
@@ -211,6 +216,15 @@ async fn find_told(files: &impl Files, descriptor: &Descriptor) -> Result<(Blob,
     let blob = find_blob(files, &descriptor.digest).await?;
     verifier.expect(blob.length())?;
     Ok((blob, verifier))
+}
+
+/// Fails for a document that was not kept: unpacking all of an archive again for each of them would take for ever.
+fn check_at_hand(blob: &Blob, operation: &'static str, files: &impl Files, digest: &Digest) -> Result<()> {
+    if blob.is_at_hand() {
+        return Ok(());
+    }
+    let detail = "it was not kept when the archive was unpacked: it is no JSON, or the documents have too many bytes";
+    Err(Error::new(Code::TooLarge, operation, verify::content(&shown(files), digest), detail).with_hint(UNPACK))
 }
 
 async fn find_blob(files: &impl Files, digest: &Digest) -> Result<Blob> {

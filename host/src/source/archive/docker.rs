@@ -3,18 +3,19 @@
 //!
 //! Since Docker 25, and from BuildKit always, such a tar is an image layout besides. Then **the layout is what is shown**:
 //! its documents and digests are real, and are what a registry would get. `manifest.json` counts where there is no layout,
-//! or none that can be read (`docker/derived.rs`).
+//! or one of nothing (`docker/derived.rs`); else it may list only what the layout has.
 //!
 //! Not here: writing them.
 
 mod derived;
 mod listed;
 
+use std::collections::HashSet;
 use std::io::Read;
 use std::path::Path;
 use std::sync::Arc;
 
-use portolan_oci::{Index, document, layout, media_type};
+use portolan_oci::{Descriptor, Index, Manifest, document, layout, media_type};
 
 use self::derived::Derived;
 use super::super::blob::Blob;
@@ -53,8 +54,9 @@ impl DockerArchive {
     ///
     /// # Errors
     /// Those of [`Archive::open`](super::Archive::open) for what is no archive; `malformed` where there is no
-    /// `manifest.json`, or it, a config or a link says what cannot be; `digest-mismatch` where a config is named by a
-    /// digest that it does not have; `too-large` where a document is beyond its limit.
+    /// `manifest.json`, or it, a config or a link says what cannot be, or it lists what is no image of the archive's layout;
+    /// `digest-mismatch` where a config is named by a digest that it does not have; `too-large` where a document is beyond
+    /// its limit.
     pub fn open(file: &Path, repository: impl Into<String>) -> Result<Self> {
         Self::open_within(file, repository, &Limits::default())
     }
@@ -79,19 +81,12 @@ impl DockerArchive {
     }
 
     fn new(opened: Opened, repository: impl Into<String>, subject: &str, limits: &Limits) -> Result<Self> {
-        let has = |name: &str| opened.listing.members.contains_key(name);
-        if !has(DOCKER_MANIFEST) {
-            let detail = "it has no manifest.json, so it is no docker archive";
-            let error = Error::new(Code::Malformed, OPERATION, subject, detail);
-            return Err(match (has(INDEX), has("repositories")) {
-                (true, _) => error.with_hint("an image layout in a tar is read as oci-archive://FILE"),
-                (false, true) => error.with_hint("Docker wrote it before 1.10; load it and save it again"),
-                (false, false) => error,
-            });
-        }
-        let derived = match is_layout(&opened, limits) {
-            true => None,
-            false => Some(Derived::of(&opened, subject, limits)?),
+        let derived = match real_index(&opened, subject, limits)? {
+            Some(index) => {
+                check_agreement(&opened, &index, subject, limits)?;
+                None
+            }
+            None => Some(Derived::of(&opened, subject, limits)?),
         };
         let verified = Verified::default();
         Ok(DockerArchive(Arc::new(Inner { repository: repository.into(), opened, derived, verified })))
@@ -124,16 +119,52 @@ impl Files for DockerArchive {
     }
 }
 
-/// Whether the archive is an image layout with something in it.
-fn is_layout(opened: &Opened, limits: &Limits) -> bool {
-    let read = |name: &str, limit: u64| {
-        let blob = opened.find(name).ok().filter(|blob| blob.length() <= limit)?;
-        blob.read(0, limit).ok()
+/// The index.json of an archive that is an image layout with something in it. One that is broken is not passed over, since
+/// other programs may read it.
+fn real_index(opened: &Opened, subject: &str, limits: &Limits) -> Result<Option<Index>> {
+    let has = |name: &str| opened.listing.members.contains_key(name);
+    if !has(VERSION) || !has(INDEX) {
+        return Ok(None);
+    }
+    let malformed = |detail: String| Error::new(Code::Malformed, OPERATION, subject, detail);
+    let version = opened.document(VERSION, layout::VERSION_FILE, subject)?;
+    layout::check_version(&version).map_err(|why| malformed(format!("its {VERSION} file {why}")))?;
+    let bytes = opened.document(INDEX, limits.entries, subject)?;
+    let checked = document::check(media_type::OCI_INDEX, &bytes, limits.index_entries);
+    let index = checked.and_then(|()| Index::parse(&bytes)).map_err(|why| malformed(format!("its {INDEX}: {why}")))?;
+    Ok(Some(index).filter(|index| !index.manifests.is_empty()))
+}
+
+/// Fails where `manifest.json` lists an image that is none of the layout's, since programs read the one or the other. One
+/// level of indexes is looked into, and no blobs that would have to be unpacked for it.
+fn check_agreement(opened: &Opened, index: &Index, subject: &str, limits: &Limits) -> Result<()> {
+    let (mut seen, mut configs) = (HashSet::new(), HashSet::new());
+    let mut left = limits.archive_documents;
+    let mut read = |descriptor: &Descriptor| {
+        let name = Place::of(&descriptor.digest)?.to_string();
+        let blob = opened.find(&name).ok().filter(|blob| blob.is_at_hand())?;
+        if blob.length() > left.min(limits.document) || !seen.insert(descriptor.digest.clone()) {
+            return None;
+        }
+        left -= blob.length();
+        blob.read(0, limits.document).ok().filter(|bytes| descriptor.digest.matches(bytes))
     };
-    let version = read(VERSION, layout::VERSION_FILE).is_some_and(|bytes| layout::check_version(&bytes).is_ok());
-    version
-        && read(INDEX, limits.entries).is_some_and(|bytes| {
-            document::check(media_type::OCI_INDEX, &bytes, limits.index_entries).is_ok()
-                && Index::parse(&bytes).is_ok_and(|index| !index.manifests.is_empty())
-        })
+    for bytes in index.manifests.iter().filter_map(&mut read).collect::<Vec<_>>() {
+        match (Manifest::parse(&bytes), Index::parse(&bytes)) {
+            (Ok(manifest), _) => drop(configs.insert(manifest.config.digest)),
+            (Err(_), Ok(below)) => {
+                let manifests = below.manifests.iter().filter_map(&mut read);
+                configs.extend(manifests.filter_map(|bytes| Some(Manifest::parse(&bytes).ok()?.config.digest)));
+            }
+            (Err(_), Err(_)) => {}
+        }
+    }
+    match derived::configs(opened, subject, limits)?.iter().find(|(_, digest)| !configs.contains(digest)) {
+        None => Ok(()),
+        Some((name, _)) => {
+            let detail =
+                format!("its {DOCKER_MANIFEST} lists {name:?}, which no image of its {INDEX} has as its config");
+            Err(Error::new(Code::Malformed, OPERATION, subject, detail))
+        }
+    }
 }

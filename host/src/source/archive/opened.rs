@@ -14,14 +14,16 @@ use std::sync::Arc;
 
 use portolan_oci::Digest;
 
-use super::super::blob::{Blob, Stamp, code};
+use super::super::blob::{self, Blob, Stamp, code};
 use super::super::store::Missing;
 use super::pass::{Kept, LOOK, Pass};
 use super::tar::{self, Broken, Kind, Listing, Member, Tape};
 use super::unpack::{Format, MAGIC, Packed, Unpacked};
-use super::{Meant, OPERATION};
+use super::{DOCKER_MANIFEST, INDEX, Meant, OPERATION};
 use crate::error::{Code, Error, Result};
 use crate::limits::Limits;
+
+const EMPTY: &str = "it is empty";
 
 /// An archive as it was when it was opened.
 #[derive(Debug)]
@@ -70,16 +72,20 @@ impl Opened {
             return Err(fail(Code::Malformed, "it is no plain file; an archive is read where its members lie")
                 .with_hint(format!("what comes by once is piped in, and read as {}://-", meant.scheme())));
         }
+        if metadata.len() == 0 {
+            return Err(fail(Code::Malformed, EMPTY));
+        }
         let mut start = [0; MAGIC];
         let read = file.read_at(&mut start, 0).map_err(other)?;
         let file = Arc::new(file);
         if let Some(format) = readable(start.get(..read).unwrap_or_default(), subject)? {
-            let packed = Packed { file, format, limits: limits.clone() };
+            let packed = Packed { file, format, limits: limits.clone(), unpacked: Arc::default() };
             let stream = packed.unpack().map_err(other)?;
             return Self::pass(stream, Origin::Packed(Arc::new(packed)), subject, meant, limits);
         }
         let mut extent = Extent { file: &file, position: 0, length: metadata.len() };
         let listing = meant.list(&mut extent, limits).map_err(|broken| explain(broken, subject))?;
+        meant.check(&listing, subject)?;
         let plain = Plain { stamp: Stamp::of(&metadata), file };
         Ok(Opened { origin: Origin::Plain(plain), listing, kept: Kept::default() })
     }
@@ -94,6 +100,9 @@ impl Opened {
         let other = |error: io::Error| Error::new(Code::Other, OPERATION, subject, error.to_string());
         let mut start = Vec::new();
         Read::by_ref(&mut input).take(MAGIC as u64).read_to_end(&mut start).map_err(other)?;
+        if start.is_empty() {
+            return Err(Error::new(Code::Malformed, OPERATION, subject, EMPTY));
+        }
         let format = readable(&start, subject)?;
         let whole = Box::new(io::Cursor::new(start).chain(input));
         let stream = Unpacked::new(whole, format, limits).map_err(other)?;
@@ -101,8 +110,10 @@ impl Opened {
     }
 
     fn pass(stream: Unpacked, origin: Origin, subject: &str, meant: Meant, limits: &Limits) -> Result<Self> {
-        let mut pass = Pass::new(stream, meant, limits);
+        let mut pass = Pass::new(stream, meant, matches!(origin, Origin::Packed(_)), limits);
         let listing = meant.list(&mut pass, limits).map_err(|broken| explain(broken, subject))?;
+        // Before what comes behind its end, of which there may be much.
+        meant.check(&listing, subject)?;
         let kept = pass.finish().map_err(|failure| explain(Broken::Io(failure), subject))?;
         Ok(Opened { origin, listing, kept })
     }
@@ -136,12 +147,30 @@ impl Opened {
         }
     }
 
-    /// What a member is compressed with, and its digest; nothing where it is not compressed.
-    pub(super) fn packed(&self, member: &Member) -> io::Result<Option<(Format, Digest)>> {
+    /// The bytes of a document, of at most so many.
+    pub(super) fn document(&self, name: &str, limit: u64, subject: &str) -> Result<Vec<u8>> {
+        let fail = |code, detail: String| Error::new(code, OPERATION, subject, detail);
+        let blob = self.find(name);
+        let blob = blob.map_err(|missing| missing.explain(OPERATION, subject.to_owned(), &format_args!("{name:?}")))?;
+        if blob.length() > limit {
+            let detail = format!("its {name} has {} bytes, where {limit} are the limit", blob.length());
+            return Err(fail(Code::TooLarge, detail));
+        }
+        if !blob.is_at_hand() {
+            let detail = format!("its {name} is no JSON, or its documents have more bytes than are kept");
+            return Err(fail(Code::TooLarge, detail).with_hint(blob::UNPACK));
+        }
+        blob.read(0, limit).map_err(|failure| fail(code(&failure), format!("reading its {name}: {failure}")))
+    }
+
+    /// What a member is compressed with, and its digest; nothing where it is not compressed. Fails where that is to read
+    /// more than `most` bytes.
+    pub(super) fn packed(&self, member: &Member, most: u64) -> io::Result<Option<(Format, Digest)>> {
         let Origin::Plain(_) = self.origin else { return Ok(self.kept.packed.get(&member.offset).cloned()) };
         let Some(blob) = self.blob(member) else { return Ok(None) };
         match packing(&blob.read(0, LOOK)?) {
             None => Ok(None),
+            Some(_) if member.size > most => Err(io::ErrorKind::FileTooLarge.into()),
             Some(format) => Ok(Some((format, blob.digest()?))),
         }
     }
@@ -180,7 +209,30 @@ fn explain(broken: Broken, subject: &str) -> Error {
 
 impl Meant {
     fn list(self, tape: &mut impl Tape, limits: &Limits) -> Result<Listing, Broken> {
-        tar::list(tape, limits.archive_members, |name| self.wants(name), super::INDEX)
+        tar::list(tape, limits.archive_members, |name| self.wants(name), INDEX)
+    }
+
+    /// Fails where the file is not there that makes an archive what it is taken for.
+    fn check(self, listing: &Listing, subject: &str) -> Result<()> {
+        let fail = |detail: &str| Error::new(Code::Malformed, OPERATION, subject, detail);
+        let has = |name: &str| listing.members.contains_key(name);
+        match self {
+            Meant::Layout if has(INDEX) => Ok(()),
+            Meant::Docker if has(DOCKER_MANIFEST) => Ok(()),
+            Meant::Layout => Err(match has(DOCKER_MANIFEST) {
+                true => fail("it has no index.json but a manifest.json: it is a docker archive")
+                    .with_hint("it is read as docker-archive://FILE"),
+                false => fail("it has no index.json, so it is no image layout"),
+            }),
+            Meant::Docker => {
+                let error = fail("it has no manifest.json, so it is no docker archive");
+                Err(match (has(INDEX), has("repositories")) {
+                    (true, _) => error.with_hint("an image layout in a tar is read as oci-archive://FILE"),
+                    (false, true) => error.with_hint("Docker wrote it before 1.10; load it and save it again"),
+                    (false, false) => error,
+                })
+            }
+        }
     }
 }
 

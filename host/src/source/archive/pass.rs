@@ -2,8 +2,8 @@
 //! are kept as they come by, and nothing else is.
 //!
 //! What is a document cannot be known before an index names it, which may come last; but documents are JSON and layers are
-//! not, and their first byte tells. What is kept is bounded by [`Limits::archive_documents`]; a document beyond that is
-//! treated as a layer. Nothing that goes by is verified here: what is kept is when it is handed out.
+//! not, and the first byte that is no space tells. What is kept is bounded by [`Limits::archive_documents`]; a document
+//! beyond that is treated as a layer. Where the file can be unpacked again, small layers are kept besides. Nothing that goes by is verified here: what is kept is when it is handed out.
 
 use std::collections::HashMap;
 use std::io::{self, ErrorKind, Read};
@@ -20,6 +20,8 @@ use crate::limits::Limits;
 
 /// How much of a member is looked at to see what it is: a tar's first header tells that it is one.
 pub(super) const LOOK: u64 = 512;
+/// What is kept whatever it is, up to half of the room: unpacking all that is before it would take longer than reading it.
+const SMALL: u64 = 64 << 10;
 
 /// What was kept, by where it lay.
 #[derive(Debug, Default)]
@@ -35,6 +37,8 @@ pub(super) struct Pass<'a> {
     stream: Unpacked,
     position: u64,
     meant: Meant,
+    /// How large a member may be that is kept whatever it is.
+    small: u64,
     limits: &'a Limits,
     kept: Kept,
     /// Bytes of documents.
@@ -42,8 +46,10 @@ pub(super) struct Pass<'a> {
 }
 
 impl<'a> Pass<'a> {
-    pub(super) fn new(stream: Unpacked, meant: Meant, limits: &'a Limits) -> Self {
-        Pass { stream, position: 0, meant, limits, kept: Kept::default(), size: 0 }
+    /// `again` is whether there will be other passes.
+    pub(super) fn new(stream: Unpacked, meant: Meant, again: bool, limits: &'a Limits) -> Self {
+        let small = if again { SMALL } else { 0 };
+        Pass { stream, position: 0, meant, small, limits, kept: Kept::default(), size: 0 }
     }
 
     /// Reads what comes behind the archive's end, too: checksums are there, and who writes into a pipe wants it read.
@@ -62,15 +68,23 @@ impl<'a> Pass<'a> {
 
     /// Whether these are bytes to keep, by how they begin.
     fn is_kept(&self, name: &str, size: u64, start: &[u8]) -> io::Result<bool> {
+        let room = self.limits.archive_documents.saturating_sub(self.size);
         if let Some(limit) = self.meant.limit(name, self.limits) {
-            if size <= limit {
-                return Ok(true);
+            let fail = |detail: String| Err(io::Error::new(ErrorKind::FileTooLarge, detail));
+            if size > limit {
+                return fail(format!("its {name} has {size} bytes, where {limit} are the limit"));
             }
-            let detail = format!("its {name} has {size} bytes, where {limit} are the limit");
-            return Err(io::Error::new(ErrorKind::FileTooLarge, detail));
+            if size > room {
+                let most = self.limits.archive_documents;
+                return fail(format!("with its {name}, its documents have more bytes than the limit, {most}"));
+            }
+            return Ok(true);
         }
-        let most = self.limits.attestation.min(self.limits.archive_documents.saturating_sub(self.size));
-        Ok(size <= most && matches!(start.trim_ascii_start(), [b'{' | b'[', ..]))
+        let most = self.limits.attestation.min(room);
+        let small = self.small.min(room.saturating_sub(self.limits.archive_documents / 2));
+        // What begins with as many spaces is no tar.
+        let is_document = matches!(start.trim_ascii_start(), [] | [b'{' | b'[', ..]);
+        Ok(size <= small || (size <= most && is_document))
     }
 }
 
@@ -97,6 +111,13 @@ impl Tape for Pass<'_> {
         Ok(skipped)
     }
 
+    fn forget(&mut self, member: &Member) {
+        if let Some(bytes) = self.kept.documents.remove(&member.offset) {
+            self.size -= bytes.len() as u64;
+        }
+        self.kept.packed.remove(&member.offset);
+    }
+
     fn pass(&mut self, name: &str, member: &Member) -> io::Result<u64> {
         let Member { kind: Kind::File, offset, size, .. } = *member else { return self.skip(member.size) };
         let mut start = self.take(size.min(LOOK))?;
@@ -104,6 +125,9 @@ impl Tape for Pass<'_> {
         if self.is_kept(name, size, &start)? {
             start.extend(self.take(size - looked)?);
             self.size += start.len() as u64;
+            if let Some(format) = packing(&start).filter(|_| self.meant.hashes()) {
+                self.kept.packed.insert(offset, (format, Digest::sha256(&start)));
+            }
             let passed = start.len() as u64;
             self.kept.documents.insert(offset, start.into());
             return Ok(passed);

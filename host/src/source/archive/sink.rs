@@ -28,7 +28,7 @@ use super::super::store::{Missing, Place, VERSION, place_of, shown};
 use super::super::write::{WRITE, barred, blocking, failed, pour};
 use super::opened::{Opened, Plain};
 use super::tar::Listing;
-use super::{Archive, INDEX, Meant, check_layout};
+use super::{Archive, INDEX, Meant};
 use crate::error::{Code, Error, Result};
 
 const BLOCK: u64 = 512;
@@ -353,7 +353,6 @@ impl Finish {
             return Ok(Some(old.clone()));
         }
         let now = Opened::read(file, &self.store, Meant::Layout, &self.archive.0.limits)?;
-        check_layout(&now, &self.store)?;
         plain(&now, &self.store)?;
         for digest in &self.draft.counted_on {
             if now.find(&place_of(&self.store, digest)?.to_string()).is_err() {

@@ -43,6 +43,11 @@ pub(super) trait Tape {
         let _ = name;
         self.skip(member.size)
     }
+
+    /// Another member of the same name comes now, and this one does not count any more.
+    fn forget(&mut self, member: &Member) {
+        let _ = member;
+    }
 }
 
 /// What a member is.
@@ -109,8 +114,8 @@ impl From<io::Error> for Broken {
 
 /// The members whose names are `wanted`, of at most `limit` members altogether.
 ///
-/// A leading `./` in a name is dropped; otherwise names are compared as they are written, so that `/index.json` and
-/// `a/../index.json` are never wanted. Of several members with one name **the last one counts**: that is what `tar -r`
+/// A leading `./` in a name is dropped; otherwise names are compared as they are written. `/index.json` and
+/// `a/../index.json` are `index.json` to programs that tidy names up, so that they are refused. Of several members with one name **the last one counts**: that is what `tar -r`
 /// relies on, and what is on the disk after unpacking.
 ///
 /// `parted` is the name whose parts are told.
@@ -145,9 +150,13 @@ pub(super) fn list(
             tape.skip(padding(header.size)?)?;
             continue;
         }
-        let Extended { name, size, sparse, link, .. } = std::mem::take(&mut extended);
+        let Extended { name, whole_name, size, sparse, link, .. } = std::mem::take(&mut extended);
         let name = name.unwrap_or_else(|| header.name());
         let kind = if sparse { Kind::Sparse } else { header.kind(&name) };
+        if let Some(other) = other_name(&name, whole_name.as_deref(), kind, &wanted) {
+            let what = format!("is `{}` to some programs, and not to others", other.escape_debug());
+            return Err(malformed(position, &name, &what));
+        }
         let size = stored_size(&header, size)?;
         if size > 0 && header.has_no_bytes(kind) {
             let what = format!("is {} and claims {size} bytes", kind.name());
@@ -167,6 +176,9 @@ pub(super) fn list(
             Some(name) => {
                 let link = (kind == Kind::Link).then(|| header.link(link)).flatten();
                 let member = Member { kind, offset, size, link };
+                if let Some(older) = listing.members.remove(name) {
+                    tape.forget(&older);
+                }
                 let passed = tape.pass(name, &member)?;
                 listing.members.insert(name.into(), member);
                 passed
@@ -188,6 +200,36 @@ pub(super) fn list(
     } else {
         Err(Broken::Malformed("ends after an extended header: the archive is cut short".into()))
     }
+}
+
+/// The wanted name that only some programs read in a member's: those that know of holes, or those that tidy names up. A
+/// folder's may end in a slash.
+fn other_name(name: &[u8], whole: Option<&[u8]>, kind: Kind, wanted: impl Fn(&str) -> bool) -> Option<String> {
+    let tidied = |name: &[u8]| {
+        let name = tidy(std::str::from_utf8(name).ok()?);
+        (!name.is_empty() && wanted(&name)).then_some(name)
+    };
+    if let Some(whole) = whole {
+        return tidied(whole).or_else(|| tidied(name));
+    }
+    tidied(name).filter(|tidied| {
+        let plain = std::str::from_utf8(name).map(without_dot).unwrap_or_default();
+        let folder = plain.strip_suffix('/').filter(|_| kind == Kind::Directory);
+        tidied != folder.unwrap_or(plain)
+    })
+}
+
+/// A name without what leads nowhere, as below a root that nothing leads out of.
+fn tidy(name: &str) -> String {
+    let mut parts = Vec::new();
+    for part in name.split('/') {
+        match part {
+            "" | "." => {}
+            ".." => drop(parts.pop()),
+            part => parts.push(part),
+        }
+    }
+    parts.join("/")
 }
 
 /// The number of bytes of a member, by its header and by its PAX header, which must not contradict each other.
@@ -359,6 +401,8 @@ impl Kind {
 #[derive(Default)]
 struct Extended {
     name: Option<Vec<u8>>,
+    /// GNU tar's for a file with holes; the other one is made up, for readers that do not know of them.
+    whole_name: Option<Vec<u8>>,
     size: Option<u64>,
     link: Option<Vec<u8>>,
     sparse: bool,
@@ -372,7 +416,13 @@ impl Extended {
 
     fn read(&mut self, header: &Header, payload: &[u8]) -> Result<(), Broken> {
         let again = match header.typeflag() {
-            b'g' => return check_global(payload, header.position),
+            b'g' if self.is_empty() => return check_global(payload, header.position),
+            // Some readers take it for the end of what was said of the member, others do not.
+            b'g' => {
+                let at = header.position;
+                let what = "stands between another and its member";
+                return Err(Broken::Malformed(format!("the global header at byte {at} {what}")));
+            }
             b'K' => self.link.replace(until_nul(payload).to_vec()).is_some(),
             b'L' => self.name.replace(until_nul(payload).to_vec()).is_some(),
             _ => std::mem::replace(&mut self.pax, true) || self.read_pax(payload, header.position)?,
@@ -388,7 +438,6 @@ impl Extended {
     /// Whether something was said twice.
     fn read_pax(&mut self, payload: &[u8], position: u64) -> Result<bool, Broken> {
         let mut again = false;
-        let mut whole_name = None;
         for (key, value) in records(payload, position)? {
             let bad = || Broken::Malformed(format!("the PAX header at byte {position} has a {key:?} that is none"));
             match key {
@@ -398,21 +447,19 @@ impl Extended {
                 "linkpath" => again |= self.link.replace(value.to_vec()).is_some(),
                 "path" => again |= self.name.replace(value.to_vec()).is_some(),
                 "size" => again |= self.size.replace(decimal(value).ok_or_else(bad)?).is_some(),
-                // GNU tar keeps the name here and makes up another for readers that do not know of holes.
-                "GNU.sparse.name" => whole_name = Some(value.to_vec()),
+                "GNU.sparse.name" => again |= self.whole_name.replace(value.to_vec()).is_some(),
                 _ => {}
             }
             self.sparse |= key.starts_with(SPARSE);
         }
-        self.name = whole_name.or(self.name.take());
         Ok(again)
     }
 }
 
-/// A global PAX header may hold comments (`git archive` writes its commit there). Some readers apply a name, a size or
-/// a sparse map in it to every member, others do not.
+/// A global PAX header may hold comments (`git archive` writes its commit there). Some readers apply a name, a target, a size
+/// or a sparse map in it to every member, others do not.
 fn check_global(payload: &[u8], position: u64) -> Result<(), Broken> {
-    let applies = |key: &str| key == "path" || key == "size" || key.starts_with(SPARSE);
+    let applies = |key: &str| matches!(key, "path" | "linkpath" | "size") || key.starts_with(SPARSE);
     if records(payload, position)?.iter().any(|(key, _)| applies(key)) {
         let what = "sets names or sizes for all members";
         return Err(Broken::Malformed(format!("the global header at byte {position} {what}")));
@@ -455,7 +502,12 @@ fn number(field: &[u8]) -> Option<u64> {
         }
         _ => {
             let from = field.iter().position(|&byte| byte != b' ')?;
-            let digits = until_nul(field.get(from..)?).trim_ascii_end();
+            let field = field.get(from..)?;
+            // Go passes over NULs, too, and reads on.
+            if field.starts_with(&[0]) && field.iter().any(|byte| !matches!(byte, 0 | b' ')) {
+                return None;
+            }
+            let digits = until_nul(field).trim_ascii_end();
             let digit = |byte: u8| matches!(byte, b'0'..=b'7').then(|| u64::from(byte - b'0'));
             digits.iter().try_fold(0, |value, &byte| Some(value * 8 + digit(byte)?))
         }

@@ -5,20 +5,25 @@
 //! ([`Limits::archive_unpacked`], [`Limits::archive_ratio`]).
 //!
 //! Several gzip members, or zstd frames, one after another are one stream. All of it has to be right, the checksums at its
-//! end included; rubbish behind them is refused, since programs disagree on whether it is more of the same.
+//! end included; rubbish behind them is refused, since programs disagree on whether it is more of the same. Zeros behind
+//! gzip's are padding, as `gzip` has it.
 
 use std::fs::File;
-use std::io::{self, BufReader, ErrorKind, Read};
+use std::io::{self, BufRead, BufReader, ErrorKind, Read};
 use std::os::unix::fs::FileExt;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
-use flate2::bufread::MultiGzDecoder;
+use flate2::bufread::GzDecoder;
 
 use super::super::blob::{Again, Stamp};
 use crate::limits::Limits;
 
 /// What is read at a time.
 const PIECE: usize = 128 << 10;
+/// How many zeros are padding; tapes and disks have blocks of less.
+const PADDING: u64 = 16 << 20;
+const BEHIND: &str = "has bytes behind its end that are neither gzip nor padding";
 /// How many bytes tell a format.
 pub(super) const MAGIC: usize = 6;
 
@@ -36,6 +41,10 @@ impl Format {
 
     /// What begins so; nothing that is known, mostly.
     pub(super) fn of(start: &[u8]) -> Option<Self> {
+        // pzstd writes a frame to skip first, of any of sixteen kinds.
+        if matches!(start, [0x50..=0x5f, 0x2a, 0x4d, 0x18, ..]) {
+            return Some(Format::Zstd);
+        }
         Self::ALL.into_iter().find(|format| start.starts_with(format.magic()))
     }
 
@@ -70,40 +79,49 @@ pub(super) struct Unpacked {
     format: Option<Format>,
     /// Bytes that came out.
     unpacked: u64,
+    /// The same of all passes over the file together.
+    altogether: Arc<AtomicU64>,
     limits: Limits,
 }
 
 enum Decoder {
     Plain(BufReader<Raw>),
-    Gzip(Box<MultiGzDecoder<BufReader<Raw>>>),
+    Gzip(Box<Gzip>),
     Zstd(zstd::stream::read::Decoder<'static, BufReader<Raw>>),
 }
 
 impl Unpacked {
     /// What `packed` holds in this format, one that [is read](Format::is_read); else `packed` as it is.
     pub(super) fn new(packed: Box<dyn Read + Send>, format: Option<Format>, limits: &Limits) -> io::Result<Self> {
-        let raw = BufReader::with_capacity(PIECE, Raw { inner: packed, read: 0, failed: false });
+        let raw = BufReader::with_capacity(PIECE, Raw::new(packed));
         let decoder = match format {
-            Some(Format::Gzip) => Decoder::Gzip(Box::new(MultiGzDecoder::new(raw))),
+            Some(Format::Gzip) => Decoder::Gzip(Box::new(Gzip(GzDecoder::new(raw)))),
             Some(Format::Zstd) => Decoder::Zstd(zstd::stream::read::Decoder::with_buffer(raw)?),
             _ => Decoder::Plain(raw),
         };
-        Ok(Unpacked { decoder, format, unpacked: 0, limits: limits.clone() })
+        Ok(Unpacked { decoder, format, unpacked: 0, altogether: Arc::default(), limits: limits.clone() })
     }
 
     fn raw(&self) -> &Raw {
         match &self.decoder {
             Decoder::Plain(raw) => raw.get_ref(),
-            Decoder::Gzip(decoder) => decoder.get_ref().get_ref(),
+            Decoder::Gzip(decoder) => decoder.0.get_ref().get_ref(),
             Decoder::Zstd(decoder) => decoder.get_ref().get_ref(),
         }
     }
 
-    fn check(&self) -> io::Result<()> {
+    /// Counts what came out, and sees that it is not too much.
+    fn count(&mut self, read: u64) -> io::Result<()> {
+        self.unpacked = self.unpacked.saturating_add(read);
+        let altogether = self.altogether.fetch_add(read, Ordering::Relaxed).saturating_add(read);
         let Limits { archive_unpacked, archive_ratio, archive_ratio_from, .. } = self.limits;
         let fail = |detail: String| Err(io::Error::new(ErrorKind::FileTooLarge, detail));
         if self.unpacked > archive_unpacked {
             return fail(format!("it has more bytes than the limit, {archive_unpacked}"));
+        }
+        if altogether > archive_unpacked {
+            let what = "unpacked for one layer after another it comes to more than the limit";
+            return fail(format!("{what}, {archive_unpacked} bytes"));
         }
         let most = self.raw().read.saturating_mul(archive_ratio).max(archive_ratio_from);
         if self.format.is_some() && self.unpacked > most {
@@ -125,8 +143,7 @@ impl Read for Unpacked {
         };
         match read {
             Ok(read) => {
-                self.unpacked = self.unpacked.saturating_add(read as u64);
-                self.check()?;
+                self.count(read as u64)?;
                 Ok(read)
             }
             // What the file said, not what is in it.
@@ -140,6 +157,7 @@ impl Read for Unpacked {
                 let what = self.format.map_or("tar", Format::name);
                 let detail = match failure.kind() {
                     ErrorKind::UnexpectedEof => format!("its {what} stream is cut short"),
+                    _ if failure.to_string() == BEHIND => format!("its {what} stream {BEHIND}"),
                     _ => format!("its {what} stream is broken after {} unpacked bytes: {failure}", self.unpacked),
                 };
                 Err(io::Error::new(ErrorKind::InvalidData, detail))
@@ -148,11 +166,64 @@ impl Read for Unpacked {
     }
 }
 
+/// Members of gzip, one after another.
+struct Gzip(GzDecoder<BufReader<Raw>>);
+
+impl Gzip {
+    /// Goes on to the next member, if there is one.
+    fn next(&mut self) -> io::Result<bool> {
+        let raw = self.0.get_mut();
+        match raw.fill_buf()?.first() {
+            None => Ok(false),
+            Some(0x1f) => {
+                let none = BufReader::with_capacity(0, Raw::new(Box::new(io::empty())));
+                self.0 = GzDecoder::new(std::mem::replace(raw, none));
+                Ok(true)
+            }
+            Some(_) => pass_padding(raw).map(|()| false),
+        }
+    }
+}
+
+impl Read for Gzip {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        loop {
+            let read = self.0.read(buffer)?;
+            if read > 0 || buffer.is_empty() || !self.next()? {
+                return Ok(read);
+            }
+        }
+    }
+}
+
+/// Goes over zeros to the end.
+fn pass_padding(raw: &mut impl BufRead) -> io::Result<()> {
+    let mut passed = 0;
+    loop {
+        let piece = raw.fill_buf()?;
+        let length = piece.len();
+        passed += length as u64;
+        if passed > PADDING || piece.iter().any(|&byte| byte != 0) {
+            return Err(io::Error::new(ErrorKind::InvalidData, BEHIND));
+        }
+        if length == 0 {
+            return Ok(());
+        }
+        raw.consume(length);
+    }
+}
+
 /// What a decoder reads from. Counts, and tells whether it was here that reading failed.
 struct Raw {
     inner: Box<dyn Read + Send>,
     read: u64,
     failed: bool,
+}
+
+impl Raw {
+    fn new(inner: Box<dyn Read + Send>) -> Self {
+        Raw { inner, read: 0, failed: false }
+    }
 }
 
 impl Read for Raw {
@@ -179,13 +250,16 @@ pub(super) struct Packed {
     pub file: Arc<File>,
     pub format: Format,
     pub limits: Limits,
+    /// Bytes that came out, all passes together.
+    pub unpacked: Arc<AtomicU64>,
 }
 
 impl Packed {
     /// What it holds, from the beginning.
     pub(super) fn unpack(&self) -> io::Result<Unpacked> {
         let file = Box::new(FromStart { file: self.file.clone(), at: 0 });
-        Unpacked::new(file, Some(self.format), &self.limits)
+        let unpacked = Unpacked::new(file, Some(self.format), &self.limits)?;
+        Ok(Unpacked { altogether: self.unpacked.clone(), ..unpacked })
     }
 }
 

@@ -7,9 +7,11 @@
 //! layout, should the image be copied to one. It says of each layer whether it is compressed; skopeo calls them all gzip.
 
 use std::collections::{BTreeMap, HashMap};
+use std::io::ErrorKind;
+use std::rc::Rc;
 
 use bytes::Bytes;
-use portolan_oci::{Config, Descriptor, Digest, document, media_type, names};
+use portolan_oci::{Config, Descriptor, Digest, Platform, document, media_type, names};
 use serde::Serialize;
 
 use super::super::super::blob::Blob;
@@ -42,20 +44,8 @@ pub(super) struct Derived {
 impl Derived {
     /// Makes the documents of an archive; `subject` is how messages name it.
     pub(super) fn of(opened: &Opened, subject: &str, limits: &Limits) -> Result<Self> {
-        let derived = Derived { index: Bytes::new(), documents: HashMap::new(), members: HashMap::new() };
-        let mut making = Making {
-            opened,
-            subject,
-            limits,
-            configs: HashMap::new(),
-            packed: HashMap::new(),
-            entries: Vec::new(),
-            size: 0,
-            derived,
-        };
-        let bytes = making.document(DOCKER_MANIFEST)?;
-        let images = listed::read(&bytes).map_err(|why| making.malformed(format!("its {DOCKER_MANIFEST}: {why}")))?;
-        for image in &images {
+        let mut making = Making::new(opened, subject, limits);
+        for image in &making.listed()? {
             making.image(image)?;
         }
         let Making { entries, mut derived, .. } = making;
@@ -108,30 +98,76 @@ struct Making<'a> {
     subject: &'a str,
     limits: &'a Limits,
     /// By where they lie: an archive may name one many times.
-    configs: HashMap<u64, (Descriptor, Config)>,
+    configs: HashMap<u64, Rc<Known>>,
     packed: HashMap<u64, Option<(Format, Digest)>>,
+    /// Bytes that were read for the digests of compressed layers.
+    hashed: u64,
     entries: Vec<Descriptor>,
-    /// Bytes of documents.
+    /// Bytes of entries.
+    index_size: u64,
+    /// Bytes of manifests.
     size: u64,
     derived: Derived,
 }
 
+/// What counts of a config. Steps of history, of which there may be a million, do not.
+struct Known {
+    descriptor: Descriptor,
+    platform: Platform,
+    diff_ids: Vec<Digest>,
+}
+
+/// The configs that `manifest.json` lists, by its names for them.
+pub(super) fn configs(opened: &Opened, subject: &str, limits: &Limits) -> Result<Vec<(String, Digest)>> {
+    let mut making = Making::new(opened, subject, limits);
+    let images = making.listed()?;
+    let config = |image: Listed| {
+        let digest = making.config(&image.config)?.descriptor.digest.clone();
+        Ok((image.config, digest))
+    };
+    images.into_iter().map(config).collect()
+}
+
 impl<'a> Making<'a> {
+    fn new(opened: &'a Opened, subject: &'a str, limits: &'a Limits) -> Self {
+        Making {
+            opened,
+            subject,
+            limits,
+            configs: HashMap::new(),
+            packed: HashMap::new(),
+            hashed: 0,
+            entries: Vec::new(),
+            index_size: 0,
+            size: 0,
+            derived: Derived { index: Bytes::new(), documents: HashMap::new(), members: HashMap::new() },
+        }
+    }
+
+    fn listed(&self) -> Result<Vec<Listed>> {
+        let bytes = self.document(DOCKER_MANIFEST)?;
+        listed::read(&bytes).map_err(|why| self.malformed(format!("its {DOCKER_MANIFEST}: {why}")))
+    }
+
     fn image(&mut self, image: &Listed) -> Result<()> {
-        let (config, parsed) = self.config(&image.config)?;
-        let (given, wanted) = (image.layers.len(), parsed.diff_ids.len());
+        let known = self.config(&image.config)?;
+        let (given, wanted) = (image.layers.len(), known.diff_ids.len());
         if given != wanted {
             let what = format!("has {given} layers in its {DOCKER_MANIFEST}, and {wanted} in its config");
             return Err(self.malformed(format!("the image of {:?} {what}", image.config)));
         }
-        let layers = image.layers.iter().zip(&parsed.diff_ids).map(|(name, diff_id)| self.layer(name, diff_id));
+        let layers = image.layers.iter().zip(&known.diff_ids).map(|(name, diff_id)| self.layer(name, diff_id));
         let layers: Vec<Descriptor> = layers.collect::<Result<_>>()?;
+        let config = known.descriptor.clone();
         let manifest = MadeManifest { schema_version: 2, media_type: media_type::OCI_MANIFEST, config, layers };
         let manifest = written(&manifest, self.subject)?;
-        self.size = self.size.saturating_add(manifest.len() as u64);
+        let length = manifest.len() as u64;
         let mut entry = Descriptor::of(media_type::OCI_MANIFEST, &manifest);
-        self.derived.documents.insert(entry.digest.to_string(), manifest);
-        let platform = &parsed.platform;
+        // An image may be listed many times.
+        if self.derived.documents.insert(entry.digest.to_string(), manifest).is_none() {
+            self.size = self.size.saturating_add(length);
+        }
+        let platform = &known.platform;
         entry.platform = (!platform.os.is_empty() && !platform.architecture.is_empty()).then(|| platform.clone());
         let names: Vec<_> = image.tags.iter().map(|tag| listed::names(tag)).collect();
         match names.is_empty() {
@@ -149,35 +185,51 @@ impl<'a> Making<'a> {
 
     fn entry(&mut self, entry: &Descriptor, mut annotations: BTreeMap<String, String>) -> Result<()> {
         annotations.insert(DERIVED_FROM.into(), FROM.into());
-        self.entries.push(Descriptor { annotations, ..entry.clone() });
-        let (entries, most) = (self.entries.len(), self.limits.index_entries);
-        if entries > most {
+        let entry = Descriptor { annotations, ..entry.clone() };
+        let most = self.limits.index_entries;
+        if self.entries.len() >= most {
             return Err(self.fail(Code::TooLarge, format!("it has more images than the limit, {most}")));
+        }
+        // Each has the platform of its config, which may be long.
+        self.index_size = self.index_size.saturating_add(written(&entry, self.subject)?.len() as u64);
+        if self.index_size > self.limits.entries {
+            let most = self.limits.entries;
+            return Err(
+                self.fail(Code::TooLarge, format!("its images make an index of more bytes than the limit, {most}"))
+            );
         }
         if self.size > self.limits.archive_documents {
             let most = self.limits.archive_documents;
             return Err(self.fail(Code::TooLarge, format!("its documents have more bytes than the limit, {most}")));
         }
+        self.entries.push(entry);
         Ok(())
     }
 
-    fn config(&mut self, name: &str) -> Result<(Descriptor, Config)> {
+    fn config(&mut self, name: &str) -> Result<Rc<Known>> {
         let (found, member) = self.member(name)?;
-        if let Some(known) = self.configs.get(&member.offset) {
-            return Ok(known.clone());
-        }
-        let bytes = self.document(&found)?;
-        let descriptor = Descriptor::of(media_type::OCI_CONFIG, &bytes);
-        if let Some(hex) = promised(name).filter(|hex| *hex != descriptor.digest.hex()) {
-            let detail = format!("the config that is called {hex} has the digest {}", descriptor.digest);
+        let known = match self.configs.get(&member.offset) {
+            Some(known) => known.clone(),
+            None => self.read_config(name, found, member.offset)?,
+        };
+        let digest = &known.descriptor.digest;
+        if let Some(hex) = promised(name).filter(|hex| *hex != digest.hex()) {
+            let detail = format!("the config that is called {hex} has the digest {digest}");
             return Err(self.fail(Code::DigestMismatch, detail));
         }
+        Ok(known)
+    }
+
+    fn read_config(&mut self, name: &str, found: Box<str>, offset: u64) -> Result<Rc<Known>> {
+        let bytes = self.document(&found)?;
+        let descriptor = Descriptor::of(media_type::OCI_CONFIG, &bytes);
         let malformed = |why: document::Malformed| self.malformed(format!("the config {name:?}: {why}"));
         document::check(media_type::OCI_CONFIG, &bytes, self.limits.index_entries).map_err(malformed)?;
-        let config = Config::parse(&bytes).map_err(malformed)?;
+        let Config { platform, diff_ids, .. } = Config::parse(&bytes).map_err(malformed)?;
         self.derived.members.insert(descriptor.digest.to_string(), found);
-        self.configs.insert(member.offset, (descriptor.clone(), config.clone()));
-        Ok((descriptor, config))
+        let known = Rc::new(Known { descriptor, platform, diff_ids });
+        self.configs.insert(offset, known.clone());
+        Ok(known)
     }
 
     fn layer(&mut self, name: &str, diff_id: &Digest) -> Result<Descriptor> {
@@ -185,9 +237,18 @@ impl<'a> Making<'a> {
         let packed = match self.packed.get(&member.offset) {
             Some(packed) => packed.clone(),
             None => {
-                let packed = self.opened.packed(member);
-                let packed =
-                    packed.map_err(|failure| self.fail(Code::Other, format!("reading its {found}: {failure}")))?;
+                let most = self.limits.archive_unpacked;
+                let packed = self.opened.packed(member, most.saturating_sub(self.hashed));
+                let packed = packed.map_err(|failure| match failure.kind() {
+                    ErrorKind::FileTooLarge => {
+                        let detail = format!("its compressed layers have more bytes than the limit, {most}");
+                        self.fail(Code::TooLarge, detail)
+                    }
+                    _ => self.fail(Code::Other, format!("reading its {found}: {failure}")),
+                })?;
+                if packed.is_some() {
+                    self.hashed = self.hashed.saturating_add(member.size);
+                }
                 self.packed.insert(member.offset, packed.clone());
                 packed
             }
@@ -208,22 +269,7 @@ impl<'a> Making<'a> {
 
     /// A document of the archive, of at most what one may have.
     fn document(&self, name: &str) -> Result<Vec<u8>> {
-        let limit = self.limits.document;
-        let blob = self
-            .opened
-            .find(name)
-            .map_err(|missing| missing.explain(OPERATION, self.subject.to_owned(), &format_args!("{name:?}")))?;
-        if blob.length() > limit {
-            let detail = format!("its {name} has {} bytes, where {limit} are the limit", blob.length());
-            return Err(self.fail(Code::TooLarge, detail));
-        }
-        // Unpacking all of an archive again for each of its configs would take for ever.
-        if blob.work(0) > 0 {
-            let most = self.limits.archive_documents;
-            let detail = format!("its {name} is no JSON, or its documents have more bytes than the limit, {most}");
-            return Err(self.fail(Code::TooLarge, detail));
-        }
-        blob.read(0, limit).map_err(|failure| self.fail(Code::Other, format!("reading its {name}: {failure}")))
+        self.opened.document(name, self.limits.document, self.subject)
     }
 
     /// The file that `manifest.json` means by a name: links are followed, inside the archive.

@@ -120,7 +120,10 @@ fn what_is_read() {
         ("of 512 bytes", &[member("a", b'0', &[7; 512]), file("b"), end()], "a: file 512@512, b: file 5@1536"),
         ("a leading ./", &[file("./a"), file("././b"), end()], "a: file 5@512, b: file 5@1536"),
         ("the folder itself", &[member("./", b'5', b""), file("./a"), end()], ": directory 0@512, a: file 5@1024"),
-        ("others as written", &[file("/a"), file("b/../a"), file("../a"), end()], "../a: file 5@2560, /a: file 5@512, b/../a: file 5@1536"),
+        ("dots that are names", &[file("..a"), file("b/.c"), file("..."), end()], "...: file 5@2560, ..a: file 5@512, b/.c: file 5@1536"),
+        ("the folder as a dot", &[member(".", b'5', b""), end()], ".: directory 0@512"),
+        ("a folder's slash", &[member("a/", b'5', b""), end()], "a/: directory 0@512"),
+        ("a size of NULs", &[header("a", "", b'0', &[]), end()], "a: file 0@512"),
         ("the last of a name", &[file("a"), file("a"), end()], "a: file 5@1536"),
         ("the last, though a link", &[file("a"), member("a", b'2', b""), end()], "a: link 0@1536"),
         ("no end mark", &[file("a")], "a: file 5@512"),
@@ -144,7 +147,7 @@ fn what_is_read() {
         ("links", &[member("a", b'1', b""), member("b", b'2', b""), end()], "a: link 0@512, b: link 0@1024"),
         ("devices, a fifo", &[member("c", b'3', b""), member("f", b'6', b""), end()], "c: special file 0@512, f: special file 0@1024"),
         ("types unheard of", &[member("a", b'Z', b"bytes"), file("b"), end()], "a: special file 5@512, b: file 5@1536"),
-        ("PAX sparse files", &[pax(b'x', &[("GNU.sparse.major", "1"), ("GNU.sparse.name", "a")]), file("made-up"), end()], "a: sparse file 5@1536"),
+        ("PAX sparse files", &[pax(b'x', &[("GNU.sparse.major", "1")]), file("a"), end()], "a: sparse file 5@1536"),
         ("GNU sparse files", &[member("a", b'S', b"bytes"), file("b"), end()], "a: sparse file 5@512, b: file 5@1536"),
         (
             "with a long map",
@@ -199,6 +202,24 @@ fn what_is_refused() {
         ("a size for all", &[pax(b'g', &[("size", "5")]), file("a"), end()], "the global header at byte 0 sets names or sizes for all members"),
         ("a name for all", &[pax(b'g', &[("path", "a")]), file("a"), end()], "the global header at byte 0 sets names or sizes for all members"),
         ("holes for all", &[pax(b'g', &[("GNU.sparse.major", "1")]), file("a"), end()], "the global header at byte 0 sets names or sizes for all members"),
+        ("a target for all", &[pax(b'g', &[("linkpath", "a")]), file("a"), end()], "the global header at byte 0 sets names or sizes for all members"),
+        ("words for all between a name and its member", &[pax(b'x', &[("path", "b")]), pax(b'g', &[("comment", "x")]), file("a"), end()], "the global header at byte 1024 stands between another and its member"),
+        ("behind a long name", &[member("L", b'L', b"a"), pax(b'g', &[]), file("a"), end()], "the global header at byte 1024 stands between another and its member"),
+        ("behind a long target", &[member("K", b'K', b"a"), pax(b'g', &[]), file("a"), end()], "the global header at byte 1024 stands between another and its member"),
+        ("a size behind a NUL", &[header("a", "\x0000000000005", b'0', &[]), padded(b"bytes"), end()], "the member `a` at byte 0 has a size that is no number"),
+        ("behind a space and a NUL", &[header("a", " \x005", b'0', &[]), padded(b"bytes"), end()], "the member `a` at byte 0 has a size that is no number"),
+        ("holes, by another name", &[pax(b'x', &[("GNU.sparse.major", "1"), ("GNU.sparse.name", "a")]), file("made-up"), end()], "the member `made-up` at byte 1024 is `a` to some programs, and not to others"),
+        ("two names with holes", &[pax(b'x', &[("GNU.sparse.name", "a"), ("GNU.sparse.name", "b")]), file("c"), end()], "the extended header at byte 0 says again what was said of the same member"),
+        ("an absolute name", &[file("/a"), end()], "the member `/a` at byte 0 is `a` to some programs, and not to others"),
+        ("a name by way of ..", &[file("b/../a"), end()], "the member `b/../a` at byte 0 is `a` to some programs, and not to others"),
+        ("a name from above", &[file("../a"), end()], "the member `../a` at byte 0 is `a` to some programs, and not to others"),
+        ("two slashes", &[file("b//a"), end()], "the member `b//a` at byte 0 is `b/a` to some programs, and not to others"),
+        ("two slashes behind a dot", &[file(".//a"), end()], "the member `.//a` at byte 0 is `a` to some programs, and not to others"),
+        ("a dot inside", &[file("b/./a"), end()], "the member `b/./a` at byte 0 is `b/a` to some programs, and not to others"),
+        ("a dot behind", &[file("a/."), end()], "the member `a/.` at byte 0 is `a` to some programs, and not to others"),
+        ("a file's slash", &[file("a/"), end()], "the member `a/` at byte 0 is `a` to some programs, and not to others"),
+        ("a slash by PAX", &[pax(b'x', &[("path", "a/")]), file("x"), end()], "the member `a/` at byte 1024 is `a` to some programs, and not to others"),
+        ("a link's slash", &[member("a/", b'2', b""), end()], "the member `a/` at byte 0 is `a` to some programs, and not to others"),
         ("PAX without records", &[member("x", b'x', b"hello"), file("a"), end()], "the PAX header at byte 0 is no list of records"),
         ("a record too long", &[member("x", b'x', b"99 path=a\n"), file("a"), end()], "the PAX header at byte 0 is no list of records"),
         ("a record of length 0", &[member("x", b'x', b"0 path=a\n"), file("a"), end()], "the PAX header at byte 0 is no list of records"),
@@ -216,6 +237,19 @@ fn what_is_refused() {
     ];
     for (what, parts, expected) in rows {
         assert_eq!(scan(parts), *expected, "{what}");
+    }
+}
+
+/// What nobody asks for may be called anything, and go by two names.
+#[test]
+fn names_that_nobody_asks_for() {
+    let sparse = pax(b'x', &[("GNU.sparse.name", "b")]);
+    let archive = [file("/b"), file("a/../b"), file("b//c"), sparse, file("c"), file("./a"), end()].concat();
+    let found = members(&archive, 10, |name| name == "a").unwrap();
+    assert_eq!(found.keys().map(|name| &**name).collect::<Vec<_>>(), ["a"]);
+    for records in [[("GNU.sparse.name", "b"), ("path", "a")], [("GNU.sparse.name", "./a"), ("path", "b")]] {
+        let archive = [pax(b'x', &records), file("c"), end()].concat();
+        assert!(matches!(members(&archive, 10, |name| name == "a"), Err(Broken::Malformed(_))), "{records:?}");
     }
 }
 
