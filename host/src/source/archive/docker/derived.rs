@@ -25,7 +25,7 @@ use crate::error::{Code, Error, Result};
 use crate::limits::Limits;
 
 /// The annotation of an entry whose manifest was made here. Its digest is no other tool's.
-pub const DERIVED_FROM: &str = "portolan.derived-from";
+pub const DERIVED_FROM: &str = "dev.portolan.derived-from";
 /// What it says.
 const FROM: &str = "manifest.json of a docker archive; the manifest and its digest are made by portolan";
 /// Links that are followed, one after another.
