@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Archives, as whole processes that run in turn: the last layer of an image in a packed archive against unpacking it with
-gzip and listing it with tar, and of one in a plain archive of 10 GiB against one of 10 MiB with as many members. Medians, and
-the most memory that each program held. Usage: archives.py PORTOLAN [FOLDER]
+gzip and listing it with tar, of one in a plain archive of 10 GiB against one of 10 MiB with as many members, and of one among
+100 000 names in a layout's index.json against one alone. Medians, and the most memory that each program held. Usage: archives.py PORTOLAN [FOLDER]
 
 MIB=N: the packed archive holds N MiB, 1024 else, which pack to half; RUNS=N runs of each. FOLDER is where they go; the large
 plain ones have holes and take no room."""
@@ -65,6 +65,20 @@ def with_holes(path, size, docker):
                 tar.addfile(member(called, len(content)), io.BytesIO(content))
 
 
+def layout(folder, names):
+    """A layout in which an image is the last of so many names, each of an image of its own."""
+    found, _ = documents([described("layer.v1.tar", b"layer")])
+    for called, content in found.items():
+        (folder / called).parent.mkdir(parents=True, exist_ok=True)
+        (folder / called).write_bytes(content)
+    [entry] = json.loads(found["index.json"])["manifests"]
+    others = [described("manifest.v1+json", b"%d" % at) |
+              {"annotations": {"org.opencontainers.image.ref.name": f"n{at}"}} for at in range(1, names)]
+    text = json.dumps({"schemaVersion": 2, "manifests": others + [entry]})
+    (folder / "index.json").write_text(text)
+    return len(text) / (1 << 20)
+
+
 class Noise:
     """Without end, and in hexadecimal: it packs to half. Little of it is here at a time, since what we hold when a program
     is started counts for that program."""
@@ -126,6 +140,11 @@ def main():
             with_holes(small, 10 << 20, docker)
             last = lambda file: [portolan, "layers", "--last", f"{scheme}://{file}:1"]
             compare(f"{scheme} of 10 GiB", last(large), last(small), "of 10 MiB")
+        many, one = work / "many", work / "one"
+        size = layout(many, 100_000)
+        layout(one, 1)
+        last = lambda folder: [portolan, "layers", "--last", f"oci-layout://{folder}:1"]
+        compare(f"100 000 names, {size:.0f} MiB", last(many), last(one), "a name alone")
         file = work / "app.tar.gz"
         packed(file)
         subprocess.run(["sync"], check=True)
