@@ -39,7 +39,7 @@ pub struct Built {
 /// # Errors
 /// What the host answers.
 pub fn builds(ctx: &impl Context, store: &Store) -> Result<Vec<Build>, Failure> {
-    let (_, _, entries) = store::entries(ctx, store)?;
+    let entries = store::entries(ctx, store)?;
     let mut builds: Vec<Build> = Vec::new();
     for entry in entries.manifests {
         let Some(reference) = build::of(&entry).map(str::to_owned) else { continue };

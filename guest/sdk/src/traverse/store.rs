@@ -3,8 +3,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use portolan_oci::document::Entries;
 use portolan_oci::location::Store;
-use portolan_oci::{Descriptor, Digest, Index, Location, Mode, Scheme, build, document, names};
+use portolan_oci::{Descriptor, Digest, Index, Location, Malformed, Mode, Scheme, build, document, names};
 
 use super::builds;
 use crate::failure::Failure;
@@ -32,54 +33,69 @@ pub(super) fn find(
         }
         return Ok((repository, descriptor));
     }
-    let (repository, bytes, mut entries) = self::entries(ctx, asked)?;
+    let (repository, bytes) = read(ctx, asked)?;
     let positions = match asked.scheme {
-        Scheme::Buildkit => builds::positions(ctx, &bytes, &entries, asked, mode)?,
+        Scheme::Buildkit => builds::positions(ctx, &bytes, &parse(&bytes, asked)?, asked, mode)?,
         _ => ctx.match_name(&bytes, &asked.rest, mode)?,
     };
-    let position = choose(&entries, &positions, location, asked)?;
-    Ok((repository, entries.manifests.swap_remove(position)))
+    Ok((repository, choose(&bytes, &positions, location, asked)?))
 }
 
-/// The entries of a store: where they are, as they are told, and read.
-pub(super) fn entries(ctx: &impl Context, store: &Store) -> Result<(String, Vec<u8>, Index), Failure> {
+/// The entries of a store: where they are, and as they are told.
+fn read(ctx: &impl Context, store: &Store) -> Result<(String, Vec<u8>), Failure> {
     let Resolved { repository, descriptor } = ctx.entries(&store.repository())?;
     let bytes = ctx.fetch(&repository, &descriptor)?;
-    let entries = Index::parse(&bytes).map_err(|malformed| {
-        let shown = Location::Store(Store { rest: String::new(), digest: None, ..store.clone() }).shown();
-        Failure::from(malformed).context(format_args!("the entries of {shown}"))
-    })?;
-    Ok((repository, bytes, entries))
+    Ok((repository, bytes))
 }
 
-/// The one position that is meant; always one of the entries.
-fn choose(entries: &Index, positions: &[u32], location: &Location, asked: &Store) -> Result<usize, Failure> {
+fn parse(bytes: &[u8], store: &Store) -> Result<Index, Failure> {
+    Index::parse(bytes).map_err(|malformed| of_entries(malformed, store))
+}
+
+fn of_entries(malformed: Malformed, store: &Store) -> Failure {
+    let shown = Location::Store(Store { rest: String::new(), digest: None, ..store.clone() }).shown();
+    Failure::from(malformed).context(format_args!("the entries of {shown}"))
+}
+
+/// The entries of a store, read.
+pub(super) fn entries(ctx: &impl Context, store: &Store) -> Result<Index, Failure> {
+    parse(&read(ctx, store)?.1, store)
+}
+
+/// The one entry that is meant. Of a hundred thousand no others are read, but for an error that names some.
+fn choose(bytes: &[u8], positions: &[u32], location: &Location, asked: &Store) -> Result<Descriptor, Failure> {
+    let entries = Entries::parse(bytes).map_err(|malformed| of_entries(malformed, asked))?;
     // One for each digest, the first that has it.
-    let mut matches: Vec<(usize, &Descriptor)> = Vec::new();
+    let mut matches: Vec<(usize, Descriptor)> = Vec::new();
     let mut known = BTreeSet::new();
     for &position in positions {
         let position = position as usize;
-        let Some(entry) = entries.manifests.get(position) else {
-            let there = entries.manifests.len();
+        let Some(entry) = entries.get(position).map_err(|malformed| of_entries(malformed, asked))? else {
+            let there = entries.len();
             return Err(Failure::new(format!("the strategy chose entry {position} of a store that has {there}")));
         };
-        if known.insert(&entry.digest) {
+        if known.insert(entry.digest.clone()) {
             matches.push((position, entry));
         }
     }
-    let wanted = asked.digest.as_ref();
-    match (matches.as_slice(), wanted) {
-        ([], _) => Err(nothing(entries, location, asked)),
-        (&[(position, _)], None) => Ok(position),
-        (matches, None) => Err(ambiguous(entries, matches, location, asked)),
-        (matches, Some(wanted)) => match matches.iter().find(|(_, entry)| entry.digest == *wanted) {
-            Some(&(position, _)) => Ok(position),
-            None => {
-                let there: Vec<&str> = matches.iter().map(|(_, entry)| entry.digest.as_str()).collect();
-                let message = format!("cannot find {}: that name points at {}", location.shown(), there.join(" and "));
-                Err(Failure::not_found(message).hint("leave the name or the digest out"))
-            }
-        },
+    let chosen = match &asked.digest {
+        Some(wanted) => matches.iter().position(|(_, entry)| entry.digest == *wanted),
+        None => (matches.len() == 1).then_some(0),
+    };
+    if let Some(chosen) = chosen {
+        return Ok(matches.swap_remove(chosen).1);
+    }
+    match (matches.as_slice(), &asked.digest) {
+        ([], _) => Err(nothing(&parse(bytes, asked)?, location, asked)),
+        (matches, None) => {
+            let matches: Vec<(usize, &Descriptor)> = matches.iter().map(|(at, entry)| (*at, entry)).collect();
+            Err(ambiguous(&parse(bytes, asked)?, &matches, location, asked))
+        }
+        (matches, Some(_)) => {
+            let there: Vec<&str> = matches.iter().map(|(_, entry)| entry.digest.as_str()).collect();
+            let message = format!("cannot find {}: that name points at {}", location.shown(), there.join(" and "));
+            Err(Failure::not_found(message).hint("leave the name or the digest out"))
+        }
     }
 }
 
