@@ -15,8 +15,11 @@ import subprocess
 import sys
 import tarfile
 import tempfile
-import time
 from pathlib import Path
+
+# Beside this file, and with nothing left there.
+sys.dont_write_bytecode = True
+from timing import timed
 
 MIB = int(os.environ.get("MIB", "1024"))
 RUNS = int(os.environ.get("RUNS", "5"))
@@ -122,18 +125,6 @@ def compare(title, ours, theirs, what):
     (one, memory), (other, _) = ([statistics.median(values) for values in zip(*runs)] for runs in found.values())
     print(f"{title:<22} / {what:<20} {one / other:5.2f} x   ({one * 1000:7.1f} ms, {memory:3.0f} MiB against "
           f"{other * 1000:7.1f} ms)", flush=True)
-
-
-def timed(command):
-    """Seconds, and MiB at the most."""
-    start = time.monotonic()
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
-    said = process.stderr.read()
-    _, status, usage = os.wait4(process.pid, 0)
-    took = time.monotonic() - start
-    if status:
-        sys.exit(f"portolan: {' '.join(map(str, command))} failed: {said.decode(errors='replace')}")
-    return took, usage.ru_maxrss / 1024
 
 
 def main():

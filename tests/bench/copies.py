@@ -18,6 +18,10 @@ import tempfile
 import time
 from pathlib import Path
 
+# Beside this file, and with nothing left there.
+sys.dont_write_bytecode = True
+from timing import timed
+
 LAYERS = 8
 MIB = int(os.environ.get("MIB", "2048"))
 RUNS = int(os.environ.get("RUNS", "3"))
@@ -82,18 +86,6 @@ class Registry:
     def stop(self):
         self.server.kill()
         self.server.wait()
-
-
-def timed(command):
-    """Seconds, and MiB at the most."""
-    start = time.monotonic()
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
-    said = process.stderr.read()
-    _, status, usage = os.wait4(process.pid, 0)
-    took = time.monotonic() - start
-    if status:
-        sys.exit(f"portolan: {' '.join(map(str, command))} failed: {said.decode(errors='replace')}")
-    return took, usage.ru_maxrss / 1024
 
 
 def compare(title, programs, clear, runs=RUNS):

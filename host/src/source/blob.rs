@@ -150,7 +150,7 @@ pub(super) async fn work_on<T: Send + 'static>(bytes: u64, work: impl FnOnce() -
 }
 
 /// What came of work on another thread.
-async fn done<T>(work: JoinHandle<T>) -> Result<T> {
+pub(super) async fn done<T>(work: impl Future<Output = Result<T, JoinError>>) -> Result<T> {
     match work.await.map_err(JoinError::try_into_panic) {
         Ok(done) => Ok(done),
         Err(Ok(panic)) => std::panic::resume_unwind(panic),

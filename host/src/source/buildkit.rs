@@ -22,8 +22,8 @@ use portolan_oci::Descriptor;
 use portolan_oci::media_type::{self, Kind};
 
 pub use self::builder::{Builder, InvalidBuilder};
-use super::daemon::{Address, Daemon, content};
-use super::store;
+use super::daemon::content::Store;
+use super::daemon::{Address, Daemon};
 use super::verify;
 use super::{ByteStream, Source, Target};
 use crate::error::{Code, Error, Result};
@@ -31,23 +31,13 @@ use crate::limits::Limits;
 
 /// A BuildKit daemon's results. A [`Source`]; clones are one.
 #[derive(Debug, Clone)]
-pub struct Buildkit(Arc<Inner>);
-
-#[derive(Debug)]
-struct Inner {
-    repository: String,
-    /// As it was typed, for messages.
-    shown: String,
-    daemon: Arc<Daemon>,
-}
+pub struct Buildkit(Arc<Store>);
 
 impl Buildkit {
     /// The daemon at `address`, which is connected to when something is first asked of it. `repository` is what runs will
     /// call it: `buildkit://STORE`.
     pub fn new(address: Address, repository: impl Into<String>) -> Self {
-        let repository = repository.into();
-        let shown = store::as_typed(&repository);
-        Buildkit(Arc::new(Inner { repository, shown, daemon: Arc::new(Daemon::new(address)) }))
+        Buildkit(Arc::new(Store::new(Daemon::new(address), repository.into())))
     }
 
     /// Fails for what is no document, before anything is asked.
@@ -76,24 +66,15 @@ impl Source for Buildkit {
     }
 
     async fn resolve(&self, target: Target<'_>, limits: &Limits) -> Result<Descriptor> {
-        match target {
-            Target::Digest(digest) => content::resolve(&self.0.daemon, &self.0.shown, digest, limits).await,
-            Target::Tag(_) => {
-                Err(self.unsupported("resolve a tag in", "a daemon knows digests; its entries tell the names"))
-            }
-        }
+        self.0.resolve(target, limits).await
     }
 
     async fn fetch(&self, descriptor: &Descriptor, limits: &Limits) -> Result<Bytes> {
         self.admit(descriptor, limits)?;
-        let fetched = content::fetch(&self.0.daemon, &self.0.shown, descriptor, limits).await;
-        fetched.map_err(|error| match error.code() {
-            // Its history keeps indexes, manifests and configs; what statements say is pruned as layers are.
-            Code::NotFound => {
-                error.with_hint("BuildKit has pruned it; build again, or with --push or --output type=oci")
-            }
-            _ => error,
-        })
+        // Its history keeps indexes, manifests and configs; what statements say is pruned as layers are.
+        self.0
+            .fetch(descriptor, limits, "BuildKit has pruned it; build again, or with --push or --output type=oci")
+            .await
     }
 
     async fn read(&self, descriptor: &Descriptor, offset: u64, length: u32) -> Result<Bytes> {
@@ -104,11 +85,11 @@ impl Source for Buildkit {
 
     async fn open(&self, descriptor: &Descriptor) -> Result<ByteStream> {
         self.admit(descriptor, &Limits::default())?;
-        content::open(&self.0.daemon, &self.0.shown, descriptor)
+        self.0.open(descriptor)
     }
 
     async fn entries(&self, limits: &Limits) -> Result<(Descriptor, Bytes)> {
         let entries = history::entries(&self.0.daemon, &self.0.shown, limits).await?;
-        content::listed(&self.0.shown, &entries, limits)
+        self.0.listed(&entries, limits)
     }
 }

@@ -14,26 +14,18 @@ use futures_util::TryStreamExt;
 use portolan_oci::names::{IMAGE_NAME, REF_NAME};
 use portolan_oci::{Descriptor, Digest, Reference};
 
+use super::daemon::content::Store;
 use super::daemon::proto::{
     Image, ListImagesRequest, ListImagesResponse, ListNamespacesRequest, ListNamespacesResponse, path,
 };
-use super::daemon::{Address, Daemon, Trying, content};
-use super::store;
+use super::daemon::{Address, Daemon, Trying};
 use super::{ByteStream, Source, Target};
 use crate::error::{Code, Error, Result};
 use crate::limits::Limits;
 
 /// A namespace of a containerd. A [`Source`]; clones are one.
 #[derive(Debug, Clone)]
-pub struct Containerd(Arc<Inner>);
-
-#[derive(Debug)]
-struct Inner {
-    repository: String,
-    /// As it was typed, for messages.
-    shown: String,
-    daemon: Arc<Daemon>,
-}
+pub struct Containerd(Arc<Store>);
 
 impl Containerd {
     /// A namespace of the containerd at `address`, which is connected to when something is first asked of it. `repository`
@@ -47,8 +39,7 @@ impl Containerd {
             let detail = format!("{namespace:?} is no name of a namespace");
             Error::new(Code::InvalidReference, "open the namespace of", repository.as_str(), detail)
         })?;
-        let shown = store::as_typed(&repository);
-        Ok(Containerd(Arc::new(Inner { repository, shown, daemon: Arc::new(daemon) })))
+        Ok(Containerd(Arc::new(Store::new(daemon, repository))))
     }
 
     /// The namespaces that a containerd has.
@@ -71,22 +62,12 @@ impl Source for Containerd {
     }
 
     async fn resolve(&self, target: Target<'_>, limits: &Limits) -> Result<Descriptor> {
-        match target {
-            Target::Digest(digest) => content::resolve(&self.0.daemon, &self.0.shown, digest, limits).await,
-            Target::Tag(_) => {
-                Err(self.unsupported("resolve a tag in", "a daemon knows digests; its entries tell the names"))
-            }
-        }
+        self.0.resolve(target, limits).await
     }
 
     async fn fetch(&self, descriptor: &Descriptor, limits: &Limits) -> Result<Bytes> {
-        let fetched = content::fetch(&self.0.daemon, &self.0.shown, descriptor, limits).await;
-        fetched.map_err(|error| match error.code() {
-            Code::NotFound => {
-                error.with_hint("a pull leaves other platforms where they are; `portolan inspect` shows what is here")
-            }
-            _ => error,
-        })
+        let hint = "a pull leaves other platforms where they are; `portolan inspect` shows what is here";
+        self.0.fetch(descriptor, limits, hint).await
     }
 
     /// All of the content is compared with its digest, before any part of it is handed out.
@@ -104,7 +85,7 @@ impl Source for Containerd {
     }
 
     async fn open(&self, descriptor: &Descriptor) -> Result<ByteStream> {
-        content::open(&self.0.daemon, &self.0.shown, descriptor)
+        self.0.open(descriptor)
     }
 
     /// Its images, by their names, as it has them.
@@ -118,7 +99,7 @@ impl Source for Containerd {
             daemon.fail(Code::Malformed, trying, format!("of its image {:?} it says {what}", image.name))
         };
         let entries = answer.images.iter().map(|image| entry(image).map_err(|what| malformed(image, what)));
-        content::listed(&self.0.shown, &entries.collect::<Result<Vec<_>>>()?, limits)
+        self.0.listed(&entries.collect::<Result<Vec<_>>>()?, limits)
     }
 }
 

@@ -12,57 +12,98 @@ use super::proto::{InfoRequest, InfoResponse, ReadContentRequest, ReadContentRes
 use super::{Daemon, Trying};
 use crate::error::{Code, Error, Result};
 use crate::limits::Limits;
-use crate::source::ByteStream;
 use crate::source::blob::{collect, work_on};
+use crate::source::store::as_typed;
 use crate::source::verify::{self, Verifier};
-/// The descriptor of a root that only its digest names: its size is asked for, its media type is what the document says.
-pub(in super::super) async fn resolve(
-    daemon: &Arc<Daemon>,
-    repository: &str,
-    digest: &Digest,
-    limits: &Limits,
-) -> Result<Descriptor> {
-    let subject = verify::content(repository, digest);
-    let trying = Trying { operation: "resolve", subject: &subject };
-    let request = InfoRequest { digest: digest.to_string() };
-    let info = daemon.call::<_, InfoResponse>(path::INFO, request, trying).await?.info.unwrap_or_default();
-    let size = u64::try_from(info.size)
-        .map_err(|_| daemon.fail(Code::Malformed, trying, format!("it says that {} bytes are there", info.size)))?;
-    if size > limits.document {
-        let detail = format!("{size} bytes; an index or a manifest has at most {}", limits.document);
-        return Err(daemon.fail(Code::TooLarge, trying, detail));
-    }
-    let mut root = Descriptor::new(String::new(), digest.clone(), size);
-    let bytes = collect(open(daemon, repository, &root)?).await?;
-    root.media_type = document::media_type_of(&bytes, false)
-        .map_err(|malformed| daemon.fail(Code::Malformed, trying, malformed.to_string()))?;
-    Ok(root)
-}
-
-/// A document, verified.
-pub(in super::super) async fn fetch(
-    daemon: &Arc<Daemon>,
-    repository: &str,
-    descriptor: &Descriptor,
-    limits: &Limits,
-) -> Result<Bytes> {
-    verify::admit(repository, descriptor, limits)?;
-    let bytes = match verify::embedded(descriptor) {
-        Some(bytes) => bytes,
-        None => collect(open(daemon, repository, descriptor)?).await?,
-    };
-    let (repository, descriptor, limits, document) =
-        (repository.to_owned(), descriptor.clone(), limits.clone(), bytes.clone());
-    work_on(bytes.len() as u64, move || verify::shape(&repository, &descriptor, &document, &limits)).await??;
-    Ok(bytes)
-}
+use crate::source::{ByteStream, Target};
 
 /// How long content may take at most, whatever comes of it meanwhile: so long, and a second more for each of these.
 const PATIENCE: Duration = Duration::from_secs(120);
 const PER_SECOND: u64 = 64 << 10;
 
-/// All of a blob, verified. Asked for when it is first waited for; what comes too much is not waited for.
-pub(in super::super) fn open(daemon: &Arc<Daemon>, repository: &str, descriptor: &Descriptor) -> Result<ByteStream> {
+/// A daemon's content under the name that runs call it by.
+#[derive(Debug)]
+pub(in super::super) struct Store {
+    pub repository: String,
+    /// As it was typed, for messages.
+    pub shown: String,
+    pub daemon: Arc<Daemon>,
+}
+
+impl Store {
+    pub(in super::super) fn new(daemon: Daemon, repository: String) -> Self {
+        let shown = as_typed(&repository);
+        Store { repository, shown, daemon: Arc::new(daemon) }
+    }
+
+    /// The descriptor of a root that only its digest names: its size is asked for, its media type is what the document
+    /// says.
+    pub(in super::super) async fn resolve(&self, target: Target<'_>, limits: &Limits) -> Result<Descriptor> {
+        let Target::Digest(digest) = target else {
+            let detail = "a daemon knows digests; its entries tell the names";
+            return Err(Error::new(Code::Unsupported, "resolve a tag in", self.repository.as_str(), detail));
+        };
+        let daemon = &self.daemon;
+        let subject = verify::content(&self.shown, digest);
+        let trying = Trying { operation: "resolve", subject: &subject };
+        let request = InfoRequest { digest: digest.to_string() };
+        let info = daemon.call::<_, InfoResponse>(path::INFO, request, trying).await?.info.unwrap_or_default();
+        let size = u64::try_from(info.size)
+            .map_err(|_| daemon.fail(Code::Malformed, trying, format!("it says that {} bytes are there", info.size)))?;
+        if size > limits.document {
+            let detail = format!("{size} bytes; an index or a manifest has at most {}", limits.document);
+            return Err(daemon.fail(Code::TooLarge, trying, detail));
+        }
+        let mut root = Descriptor::new(String::new(), digest.clone(), size);
+        let bytes = collect(self.open(&root)?).await?;
+        root.media_type = document::media_type_of(&bytes, false)
+            .map_err(|malformed| daemon.fail(Code::Malformed, trying, malformed.to_string()))?;
+        Ok(root)
+    }
+
+    /// A document, verified. `hint` is what to try where it is not there.
+    pub(in super::super) async fn fetch(
+        &self,
+        descriptor: &Descriptor,
+        limits: &Limits,
+        hint: &'static str,
+    ) -> Result<Bytes> {
+        verify::admit(&self.shown, descriptor, limits)?;
+        let fetched = match verify::embedded(descriptor) {
+            Some(bytes) => Ok(bytes),
+            None => collect(self.open(descriptor)?).await,
+        };
+        let bytes = fetched.map_err(|error| match error.code() {
+            Code::NotFound => error.with_hint(hint),
+            _ => error,
+        })?;
+        let (shown, descriptor, limits, document) =
+            (self.shown.clone(), descriptor.clone(), limits.clone(), bytes.clone());
+        work_on(bytes.len() as u64, move || verify::shape(&shown, &descriptor, &document, &limits)).await??;
+        Ok(bytes)
+    }
+
+    /// All of a blob, verified. Asked for when it is first waited for; what comes too much is not waited for.
+    pub(in super::super) fn open(&self, descriptor: &Descriptor) -> Result<ByteStream> {
+        pieces(&self.daemon, &self.shown, descriptor)
+    }
+
+    /// A list of entries as an index.json, within the limits of one.
+    pub(in super::super) fn listed(&self, entries: &[Descriptor], limits: &Limits) -> Result<(Descriptor, Bytes)> {
+        let index = serde_json::json!({ "schemaVersion": 2, "mediaType": media_type::OCI_INDEX, "manifests": entries });
+        let bytes = Bytes::from(index.to_string());
+        let fail = |code, detail: String| Error::new(code, "list the entries of", self.shown.as_str(), detail);
+        if bytes.len() as u64 > limits.entries {
+            return Err(fail(Code::TooLarge, format!("{} bytes, where {} are the limit", bytes.len(), limits.entries)));
+        }
+        document::check(media_type::OCI_INDEX, &bytes, limits.index_entries)
+            .map_err(|malformed| fail(Code::Malformed, malformed.to_string()))?;
+        Ok((Descriptor::new(media_type::OCI_INDEX, Digest::sha256(&bytes), bytes.len() as u64), bytes))
+    }
+}
+
+/// A blob piece by piece, each of which has to begin where the one before it ended.
+fn pieces(daemon: &Arc<Daemon>, repository: &str, descriptor: &Descriptor) -> Result<ByteStream> {
     let verifier = Verifier::new(repository, descriptor)?;
     let (daemon, digest) = (Arc::clone(daemon), descriptor.digest.to_string());
     let until = Instant::now() + PATIENCE + Duration::from_secs(descriptor.size.min(1 << 50) / PER_SECOND);
@@ -100,21 +141,4 @@ pub(in super::super) fn open(daemon: &Arc<Daemon>, repository: &str, descriptor:
         })
     });
     Ok(pieces.boxed())
-}
-
-/// A list of entries as an index.json, within the limits of one.
-pub(in super::super) fn listed(
-    repository: &str,
-    entries: &[Descriptor],
-    limits: &Limits,
-) -> Result<(Descriptor, Bytes)> {
-    let index = serde_json::json!({ "schemaVersion": 2, "mediaType": media_type::OCI_INDEX, "manifests": entries });
-    let bytes = Bytes::from(index.to_string());
-    let fail = |code, detail: String| Error::new(code, "list the entries of", repository, detail);
-    if bytes.len() as u64 > limits.entries {
-        return Err(fail(Code::TooLarge, format!("{} bytes, where {} are the limit", bytes.len(), limits.entries)));
-    }
-    document::check(media_type::OCI_INDEX, &bytes, limits.index_entries)
-        .map_err(|malformed| fail(Code::Malformed, malformed.to_string()))?;
-    Ok((Descriptor::new(media_type::OCI_INDEX, Digest::sha256(&bytes), bytes.len() as u64), bytes))
 }

@@ -26,6 +26,7 @@ use super::repository::{self, Repository};
 use super::retry::{self, Cause};
 use super::transport::Fault;
 use crate::error::{Code, Error, Result};
+use crate::source::blob::done;
 use crate::source::verify::Verifier;
 use crate::source::{ByteStream, Source as _};
 
@@ -140,7 +141,7 @@ impl State {
             }
             let size = self.job.descriptor.size;
             if let Some(task) = self.ahead.pop_front() {
-                self.now = Now::Came(task.finish(&self.job).await?);
+                self.now = Now::Came(task.finish().await?);
             } else if self.next < size {
                 // Parts where others can be asked for beside it, else all there is.
                 let (at, spare) = (self.next, self.spare().is_some());
@@ -186,12 +187,9 @@ impl Task {
         Task { reading: tokio::spawn(reading), place }
     }
 
-    async fn finish(mut self, job: &Job) -> Result<Part> {
-        match (&mut self.reading).await.map_err(tokio::task::JoinError::try_into_panic) {
-            Ok(pieces) => Ok(Part { pieces: pieces?, _place: self.place.take() }),
-            Err(Ok(panic)) => std::panic::resume_unwind(panic),
-            Err(Err(_)) => Err(Error::new(Code::Other, "open", &*job.subject, "the program is shutting down")),
-        }
+    async fn finish(mut self) -> Result<Part> {
+        let pieces = done(&mut self.reading).await??;
+        Ok(Part { pieces, _place: self.place.take() })
     }
 }
 
