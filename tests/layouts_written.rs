@@ -20,6 +20,8 @@ use tempfile::TempDir;
 mod hostile;
 #[path = "layouts_written/killed.rs"]
 mod killed;
+#[path = "layouts_written/partial.rs"]
+mod partial;
 mod stores;
 #[path = "stores/things.rs"]
 mod things;

@@ -25,7 +25,7 @@ pub enum Event {
     },
     /// A blob begins to move; one whose transfer broke begins again, from its start.
     Started(Descriptor),
-    /// So many bytes more of a blob were moved.
+    /// So many bytes more of a blob were moved, or were there from a copy that was cut.
     Moved(Digest, u64),
     /// A blob is present in the target.
     Present(Descriptor, Moved),

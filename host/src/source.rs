@@ -26,8 +26,9 @@ mod write;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use bytes::Bytes;
+use bytes::{Buf as _, Bytes};
 use futures_util::stream::BoxStream;
+use futures_util::{StreamExt as _, TryStreamExt as _};
 use portolan_oci::{Descriptor, Digest, Reference};
 
 use crate::error::{Code, Error, Result};
@@ -81,6 +82,12 @@ pub trait Source: Send + Sync {
     /// All of a blob, of whatever size.
     async fn open(&self, descriptor: &Descriptor) -> Result<ByteStream>;
 
+    /// A blob from byte `at` on, for whoever has what comes before. **Nobody has verified it**: the verdict is on all bytes,
+    /// and the first ones are elsewhere.
+    async fn open_at(&self, descriptor: &Descriptor, at: u64) -> Result<ByteStream> {
+        Ok(after(self.open(descriptor).await?, at))
+    }
+
     /// A store's index.json as it is now, with its descriptor.
     async fn entries(&self, limits: &Limits) -> Result<(Descriptor, Bytes)> {
         let _ = limits;
@@ -109,4 +116,16 @@ pub trait Source: Send + Sync {
     fn unsupported(&self, operation: &'static str, detail: &str) -> Error {
         Error::new(Code::Unsupported, operation, self.repository(), detail)
     }
+}
+
+/// What comes after the first `count` bytes.
+pub(crate) fn after(content: ByteStream, count: u64) -> ByteStream {
+    let mut left = count;
+    let rest = content.try_filter_map(move |mut piece| {
+        let known = piece.len().min(usize::try_from(left).unwrap_or(usize::MAX));
+        left -= known as u64;
+        piece.advance(known);
+        std::future::ready(Ok((!piece.is_empty()).then_some(piece)))
+    });
+    rest.boxed()
 }

@@ -319,17 +319,27 @@ struct Sent<'a> {
 #[async_trait]
 impl Content for Sent<'_> {
     async fn open(&self) -> Result<ByteStream> {
-        let stream = self.transfer.source.open(self.blob).await?;
+        Ok(self.watched(self.transfer.source.open(self.blob).await?))
+    }
+
+    async fn open_at(&self, at: u64) -> Result<ByteStream> {
+        let rest = self.watched(self.transfer.source.open_at(self.blob, at).await?);
+        self.transfer.progress.tell(|| Event::Moved(self.blob.digest.clone(), at));
+        Ok(rest)
+    }
+}
+
+impl Sent<'_> {
+    fn watched(&self, stream: ByteStream) -> ByteStream {
         let progress = self.transfer.progress.clone();
         progress.tell(|| Event::Started(self.blob.clone()));
         let digest = self.blob.digest.clone();
-        Ok(stream
-            .inspect(move |piece| {
-                if let Ok(piece) = piece {
-                    progress.tell(|| Event::Moved(digest.clone(), piece.len() as u64));
-                }
-            })
-            .boxed())
+        let told = stream.inspect(move |piece| {
+            if let Ok(piece) = piece {
+                progress.tell(|| Event::Moved(digest.clone(), piece.len() as u64));
+            }
+        });
+        told.boxed()
     }
 }
 

@@ -24,8 +24,8 @@ use super::store::Missing;
 
 /// How hidden files of ours begin.
 pub(super) const TEMPORARY: &str = ".portolan-";
-/// A hidden file that is older, and that nobody holds, was left behind by a process that was killed.
-const ABANDONED: Duration = Duration::from_secs(60 * 60);
+/// A hidden file that is older, and that nobody holds, is one that nobody will go on with.
+const ABANDONED: Duration = Duration::from_secs(24 * 60 * 60);
 /// Who may do what with what we make: what the process's umask leaves of this.
 const FILE: Mode = Mode::from_raw_mode(0o666);
 const DIRECTORY: Mode = Mode::from_raw_mode(0o777);
@@ -126,27 +126,43 @@ impl Folder {
                     let file = Arc::new(File::from(made));
                     // Says to others that somebody is at it. Where nothing can be locked, its age says it.
                     let _ = flock(&*file, FlockOperation::NonBlockingLockExclusive);
-                    return Ok(Temporary { folder: self.clone(), name, file, kept: AtomicBool::default() });
+                    return Ok(Temporary::new(self, name, file, false));
                 }
             }
         }
+    }
+
+    /// The hidden file `name`, with what is in it already, made if there is none. What is in it when it is dropped stays.
+    /// `None` where somebody else is at it, or may be: where it is not ours alone, or nothing can be locked.
+    pub(super) fn unfinished(&self, name: &str) -> Result<Option<Temporary>, Errno> {
+        let Ok(file) = self.make_file(name) else { return Ok(None) };
+        let found = rustix::fs::fstat(&file)?;
+        // A second name may be that of somebody's file.
+        let is_ours = found.st_nlink == 1 && found.st_uid == rustix::process::geteuid().as_raw();
+        // Its last holder may have given it its name, or removed it, while it was opened.
+        let is_held =
+            is_ours && flock(&file, FlockOperation::NonBlockingLockExclusive).is_ok() && self.still_is(name, &file)?;
+        Ok(is_held.then(|| Temporary::new(self, name.to_owned(), Arc::new(file), true)))
     }
 
     /// Removes hidden files with this prefix that processes left behind when they were killed. What cannot be looked at or
     /// removed stays: it is in nobody's way.
     pub(super) fn sweep(&self, prefix: &str) {
         for name in self.names().unwrap_or_default() {
-            if name.starts_with(prefix) && self.is_abandoned(&name) {
+            if name.starts_with(prefix)
+                && let Some(_held) = self.abandoned(&name)
+            {
                 let _ = self.remove(&name);
             }
         }
     }
 
-    fn is_abandoned(&self, name: &str) -> bool {
-        let Ok(file) = self.file(name) else { return false };
-        let modified = file.metadata().and_then(|metadata| metadata.modified());
-        let age = modified.map(|modified| SystemTime::now().duration_since(modified).unwrap_or_default());
-        age.is_ok_and(|age| age > ABANDONED) && flock(&file, FlockOperation::NonBlockingLockExclusive).is_ok()
+    /// The file of that name where it is abandoned, held so that nobody takes it up any more.
+    fn abandoned(&self, name: &str) -> Option<File> {
+        let file = self.file(name).ok()?;
+        let modified = file.metadata().and_then(|metadata| metadata.modified()).ok()?;
+        let age = SystemTime::now().duration_since(modified).unwrap_or_default();
+        (age > ABANDONED && flock(&file, FlockOperation::NonBlockingLockExclusive).is_ok()).then_some(file)
     }
 
     /// What is in it, but for names that are no UTF-8, which are shown as they can be.
@@ -162,16 +178,28 @@ impl Folder {
     }
 }
 
-/// A hidden file in the making. It goes when it is dropped, unless it was given its name before.
+/// A hidden file in the making. It goes when it is dropped, unless it was given its name before, or is for whoever goes on
+/// with it.
 #[derive(Debug)]
 pub(super) struct Temporary {
     folder: Folder,
     name: String,
     file: Arc<File>,
-    kept: AtomicBool,
+    /// It is left with what is in it.
+    goes_on: bool,
+    named: AtomicBool,
 }
 
 impl Temporary {
+    fn new(folder: &Folder, name: String, file: Arc<File>, goes_on: bool) -> Temporary {
+        Temporary { folder: folder.clone(), name, file, goes_on, named: AtomicBool::default() }
+    }
+
+    /// Drops what is in it.
+    pub(super) fn empty(&self) -> io::Result<()> {
+        self.file.set_len(0)
+    }
+
     /// To write to.
     pub(super) fn file(&self) -> &Arc<File> {
         &self.file
@@ -188,7 +216,7 @@ impl Temporary {
     /// Gives it its name, in this folder or one of the same file system, whatever has that name now.
     pub(super) fn rename(&self, folder: &Folder, name: impl AsRef<OsStr>) -> Result<(), Errno> {
         rustix::fs::renameat(self.folder.fd(), self.name.as_str(), folder.fd(), name.as_ref())?;
-        self.kept.store(true, Ordering::Release);
+        self.named.store(true, Ordering::Release);
         Ok(())
     }
 
@@ -209,9 +237,11 @@ impl Temporary {
 
 impl Drop for Temporary {
     fn drop(&mut self) {
-        if !self.kept.load(Ordering::Acquire) {
-            let _ = self.folder.remove(&self.name);
+        let is_begun = || self.file.metadata().is_ok_and(|metadata| metadata.len() > 0);
+        if self.named.load(Ordering::Acquire) || (self.goes_on && is_begun()) {
+            return;
         }
+        let _ = self.folder.remove(&self.name);
     }
 }
 

@@ -8,6 +8,7 @@
 //! Not here: which entry is meant (a strategy judges that).
 
 mod made;
+mod partial;
 mod sink;
 
 use std::path::Path;

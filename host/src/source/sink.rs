@@ -17,6 +17,12 @@ use crate::error::Result;
 pub trait Content: Send + Sync {
     /// All of it, from the start, verified while it streams (see [`ByteStream`]).
     async fn open(&self) -> Result<ByteStream>;
+
+    /// What comes after the first `at` bytes, for whoever has those; not verified (see
+    /// [`Source::open_at`](super::Source::open_at)).
+    async fn open_at(&self, at: u64) -> Result<ByteStream> {
+        Ok(super::after(self.open().await?, at))
+    }
 }
 
 /// A manifest or an index to be stored.

@@ -9,7 +9,6 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use futures_util::TryStreamExt as _;
-use portolan_oci::Descriptor;
 use tokio::task::JoinHandle;
 
 use super::ByteStream;
@@ -25,12 +24,12 @@ const BATCH: u64 = 1 << 20;
 /// end of a blob would wait for all of them.
 const UNSYNCED: u64 = 32 << 20;
 
-/// Writes all of a stream into `file` from `start` on, and sees that it is as long as its descriptor says; that it is what
-/// its digest says is the stream's own verdict (see [`ByteStream`]). While one batch is written the next one is gathered,
+/// Writes all of a stream into `file` from `start` on, and sees that it has the `length` that its descriptor says; that it
+/// is what its digest says is the stream's own verdict (see [`ByteStream`]). While one batch is written the next one is gathered,
 /// and no more than these two are in memory.
 pub(super) async fn pour(
     mut content: ByteStream,
-    descriptor: &Descriptor,
+    length: u64,
     file: &Arc<File>,
     start: u64,
     fail: &(dyn Fn(io::Error) -> Error + Sync),
@@ -41,43 +40,46 @@ pub(super) async fn pour(
     let mut syncing: Option<JoinHandle<io::Result<()>>> = None;
     let mut synced = 0;
     loop {
-        let piece = content.try_next().await?;
+        let piece = match content.try_next().await {
+            Ok(piece) => piece,
+            // Who goes on with it another time has all that came.
+            Err(error) => {
+                settled(writing).await.map_err(fail)?;
+                let (work, file, at) = (batch.length, file.clone(), start + written);
+                work_on(work, move || batch.write(&file, at)).await?.map_err(fail)?;
+                return Err(error);
+            }
+        };
         if let Some(piece) = &piece {
             batch.push(piece.clone());
-            if written + batch.length > descriptor.size {
-                return Err(fail(mismatch(format!(
-                    "more than the {} bytes that its descriptor says",
-                    descriptor.size
-                ))));
+            if written + batch.length > length {
+                settled(writing).await.map_err(fail)?;
+                return Err(fail(mismatch(format!("more than the {length} bytes that its descriptor says"))));
             }
         }
         if batch.length < BATCH && piece.is_some() {
             continue;
         }
-        if let Some(before) = writing.take() {
-            done(before).await.map_err(fail)?;
-        }
+        settled(writing.take()).await.map_err(fail)?;
         let at = start + written;
         written += batch.length;
         let full = std::mem::take(&mut batch);
         let Some(_) = piece else {
-            let (length, last) = (full.length, file.clone());
-            work_on(length, move || full.write(&last, at)).await?.map_err(fail)?;
+            let (work, last) = (full.length, file.clone());
+            work_on(work, move || full.write(&last, at)).await?.map_err(fail)?;
             break;
         };
         let target = file.clone();
         writing = Some(tokio::task::spawn_blocking(move || full.write(&target, at)));
         if written - synced >= UNSYNCED && syncing.as_ref().is_none_or(JoinHandle::is_finished) {
-            if let Some(before) = syncing.take() {
-                done(before).await.map_err(fail)?;
-            }
+            settled(syncing.take()).await.map_err(fail)?;
             let target = file.clone();
             syncing = Some(tokio::task::spawn_blocking(move || target.sync_data()));
             synced = written;
         }
     }
-    if written != descriptor.size {
-        return Err(fail(mismatch(format!("{written} bytes, where its descriptor says {}", descriptor.size))));
+    if written != length {
+        return Err(fail(mismatch(format!("{written} bytes, where its descriptor says {length}"))));
     }
     Ok(())
 }
@@ -86,6 +88,14 @@ pub(super) async fn pour(
 pub(super) async fn sync(file: &Arc<File>) -> io::Result<()> {
     let file = file.clone();
     done(tokio::task::spawn_blocking(move || file.sync_data())).await
+}
+
+/// Waits for what is under way.
+async fn settled(work: Option<JoinHandle<io::Result<()>>>) -> io::Result<()> {
+    match work {
+        Some(work) => done(work).await,
+        None => Ok(()),
+    }
 }
 
 /// What became of blocking work.

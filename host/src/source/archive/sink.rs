@@ -221,7 +221,7 @@ impl Sink for ArchiveSink {
         let store = self.store();
         let mut keeping = self.keep(descriptor)?;
         let fail = |failure: io::Error| failed(&store, descriptor.digest.as_str(), &failure);
-        pour(content.open().await?, descriptor, keeping.temporary.file(), keeping.start, &fail).await?;
+        pour(content.open().await?, descriptor.size, keeping.temporary.file(), keeping.start, &fail).await?;
         keeping.whole = true;
         Ok(())
     }

@@ -1,6 +1,7 @@
 //! Writing into a layout: every file under a hidden name until it is whole and on the disk, index.json last.
 //!
-//! A blob takes its name as soon as it is whole, so that a copy that ends early need not send it again. Documents, which
+//! A blob takes its name as soon as it is whole, so that a copy that ends early need not send it again; of a large one that
+//! is not whole, what came is kept (`layout/partial.rs`). Documents, which
 //! are many and small, wait for the commit and then go to the disk side by side: waiting for the disk one at a time would
 //! take longer than writing them. Then the folders, and then index.json, under the lock that BuildKit takes too. So
 //! whatever ends a copy, and a power cut too, what has a name is there.
@@ -19,13 +20,15 @@ use super::super::folder::{Folder, TEMPORARY, Temporary};
 use super::super::lock::{Lock, PATIENCE};
 use super::super::sink::{Content, Document, Pushed, Sink};
 use super::super::store::{Files as _, Missing, Place, place_of, shown};
-use super::super::write::{WRITE, barred, blocking, failed, pour, sync};
-use super::Layout;
+use super::super::write::{WRITE, barred, blocking, failed, sync};
+use super::{Layout, partial};
 use crate::error::{Code, Error, Result};
 use crate::limits::Limits;
 
 /// What BuildKit locks while it rewrites index.json.
 const LOCK: &str = "index.json.lock";
+/// What could not be made, in a message.
+const NEW_FILE: &str = "a new file in its blobs";
 /// Files that are synced side by side: the disk takes many in the time of one.
 const SYNCED_AT_ONCE: usize = 16;
 
@@ -68,13 +71,12 @@ impl LayoutSink {
         }
     }
 
-    /// A hidden file for a blob, beside the folders that blobs are in: those belong to others, who may take any file in
-    /// them for a blob.
-    fn temporary(&self) -> Result<Temporary> {
-        let store = self.store();
-        let blobs = self.layout.make()?.make("blobs").map_err(|missing| barred(&store, missing))?;
+    /// Where hidden files for blobs are, beside the folders that blobs are in: those belong to others, who may take any file
+    /// in them for a blob.
+    fn blobs(&self) -> Result<Folder> {
+        let blobs = self.layout.make()?.make("blobs").map_err(|missing| barred(&self.store(), missing))?;
         self.staged().touched = true;
-        blobs.temporary(TEMPORARY).map_err(|errno| failed(&store, "a new file in its blobs", &errno.into()))
+        Ok(blobs)
     }
 
     /// What the layout holds already. Read once: this only says whether something is new.
@@ -117,10 +119,10 @@ impl Sink for LayoutSink {
     async fn put_blob(&self, descriptor: &Descriptor, content: &dyn Content) -> Result<()> {
         let store = self.store();
         place_of(&store, &descriptor.digest)?;
-        let temporary = self.temporary()?;
-        let fail = |failure: io::Error| failed(&store, descriptor.digest.as_str(), &failure);
-        pour(content.open().await?, descriptor, temporary.file(), 0, &fail).await?;
-        sync(temporary.file()).await.map_err(fail)?;
+        let made = partial::file(&self.blobs()?, descriptor);
+        let temporary = made.map_err(|errno| failed(&store, NEW_FILE, &errno.into()))?;
+        partial::fill(&temporary, descriptor, content, &store).await?;
+        sync(temporary.file()).await.map_err(|failure| failed(&store, descriptor.digest.as_str(), &failure))?;
         publish(self.layout.make()?, &temporary, &descriptor.digest, &store)
     }
 
@@ -135,7 +137,8 @@ impl Sink for LayoutSink {
             _ => there,
         };
         if !there {
-            let temporary = self.temporary()?;
+            let made = self.blobs()?.temporary(TEMPORARY);
+            let temporary = made.map_err(|errno| failed(&store, NEW_FILE, &errno.into()))?;
             temporary.file().write_all_at(bytes, 0).map_err(fail)?;
             self.staged().documents.push((temporary, descriptor.digest.clone()));
         }

@@ -48,17 +48,29 @@ struct Job {
     etag: Option<HeaderValue>,
 }
 
-/// Asks for a blob; what comes is read by who polls the stream.
-pub(super) async fn open(repository: &Repository, endpoint: &Endpoint, descriptor: &Descriptor) -> Result<ByteStream> {
-    let subject = repository.subject(&descriptor.digest);
+/// Asks for a blob from byte `at` on; what comes is read by who polls the stream. The verdict on all of it belongs to who
+/// has all of it: where it does not begin at the beginning, there is none here.
+pub(super) async fn open(
+    repository: &Repository,
+    endpoint: &Endpoint,
+    descriptor: &Descriptor,
+    at: u64,
+) -> Result<ByteStream> {
+    let (size, subject) = (descriptor.size, repository.subject(&descriptor.digest));
     let verifier = Verifier::new(&repository.repository(), descriptor)?;
+    if at > 0 && at >= size {
+        return Ok(Box::pin(stream::empty()));
+    }
     let part = repository.shared.client.limits.part.max(1);
-    let large = descriptor.size / LARGE >= part && repository.shared.client.spare(endpoint, Line::Blobs).is_some();
-    let first = large.then(|| (0, part - 1));
+    let large = (size - at) / LARGE >= part && repository.shared.client.spare(endpoint, Line::Blobs).is_some();
+    let first = match large {
+        true => Some((at, at + part - 1)),
+        false => (at > 0).then(|| (at, size - 1)),
+    };
     let mut answer = repository.blob(endpoint, "open", descriptor, first, Line::Blobs).await?;
     let in_parts = first.filter(|_| answer.status == 206);
-    if let Some((_, last)) = in_parts {
-        ranged(&answer, (0, last), descriptor.size).map_err(|detail| answer.malformed("open", &subject, detail))?;
+    if let Some(range) = in_parts {
+        ranged(&answer, range, size).map_err(|detail| answer.malformed("open", &subject, detail))?;
     }
     let Some((response, place)) = answer.stream.take() else {
         return Err(answer.malformed("open", &subject, "it has no body"));
@@ -70,9 +82,12 @@ pub(super) async fn open(repository: &Repository, endpoint: &Endpoint, descripto
         subject,
         etag: answer.headers.get(ETAG).cloned(),
     });
-    let end = in_parts.map_or(descriptor.size, |(_, last)| last + 1);
-    let stretch = Stretch::new(Arc::clone(&job), Some(response), (0, end));
+    let (begin, end) = in_parts.map_or((0, size), |(first, last)| (first, last + 1));
+    let mut stretch = Stretch::new(Arc::clone(&job), Some(response), (begin, end));
+    // It knows no ranges: all of it comes, of which the first bytes are known.
+    (stretch.at, stretch.known) = (at, at - begin);
     let now = Now::Coming(Box::new(stretch));
+    let verifier = (at == 0).then_some(verifier);
     let state = State { job, part, next: end, now, ahead: VecDeque::new(), verifier, held: None, _place: place };
     Ok(Box::pin(stream::try_unfold(Some(state), |state| async {
         match state {
@@ -91,7 +106,8 @@ struct State {
     now: Now,
     /// Parts after that, in their order.
     ahead: VecDeque<Task>,
-    verifier: Verifier,
+    /// None where the first bytes are elsewhere.
+    verifier: Option<Verifier>,
     /// The piece that waits for the one after it: only then it was not the last.
     held: Option<Bytes>,
     /// Of what is coming.
@@ -115,14 +131,16 @@ impl State {
         loop {
             match self.next().await? {
                 Some(piece) => {
-                    self.verifier.update(&piece).map_err(|error| self.job.differs(error))?;
+                    if let Some(verifier) = &mut self.verifier {
+                        verifier.update(&piece).map_err(|error| self.job.differs(error))?;
+                    }
                     if let Some(piece) = self.held.replace(piece) {
                         return Ok(Some((piece, Some(self))));
                     }
                 }
                 None => {
                     let State { job, verifier, held, .. } = self;
-                    verifier.finish().map_err(|error| job.differs(error))?;
+                    verifier.map_or(Ok(()), Verifier::finish).map_err(|error| job.differs(error))?;
                     return Ok(held.map(|piece| (piece, None)));
                 }
             }

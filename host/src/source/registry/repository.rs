@@ -451,13 +451,17 @@ impl Source for Repository {
     }
 
     async fn open(&self, descriptor: &Descriptor) -> Result<ByteStream> {
+        self.open_at(descriptor, 0).await
+    }
+
+    async fn open_at(&self, descriptor: &Descriptor, at: u64) -> Result<ByteStream> {
         self.computable(&descriptor.digest)?;
         let mut tried = self.tried();
         for (_, endpoint) in self.route("open")?.hosts(Need::Pull) {
             if tried.skips(endpoint) {
                 continue;
             }
-            match content::open(self, endpoint, descriptor).await {
+            match content::open(self, endpoint, descriptor, at).await {
                 Ok(stream) => return Ok(stream),
                 Err(error) => tried.add(endpoint, error),
             }
