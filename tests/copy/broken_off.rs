@@ -1,5 +1,5 @@
 //! A copy that is killed leaves nothing half-written behind; run again it is whole, and does not move again what had
-//! arrived.
+//! arrived, into a layout not even of a large layer that had arrived in part.
 //!
 //! The kill comes after so many bytes have passed a gate between the program and the registry, at points that are spread
 //! over all of the copy: no clock decides.
@@ -19,8 +19,11 @@ use portolan_tests::registry::{Registry, get};
 use super::{cli, copied, digest};
 
 /// How often each direction is broken off.
-const POINTS: usize = 25;
-const LAYER: usize = 96 << 10;
+const POINTS: usize = 50;
+/// Of the least; the others are two and three times as large, and large enough for what came of them to be kept.
+const LAYER: usize = 512 << 10;
+/// What requests and the heads of answers take altogether.
+const TALK: u64 = 64 << 10;
 
 /// Bytes that do not repeat.
 fn noise(seed: &str, length: usize) -> Vec<u8> {
@@ -93,6 +96,14 @@ fn held(layout: &Path) -> BTreeSet<Digest> {
     held
 }
 
+/// How many bytes are kept of blobs that are not whole.
+fn kept(layout: &Path) -> u64 {
+    let Ok(files) = fs::read_dir(layout.join("blobs")) else { return 0 };
+    let files = files.map(|file| file.unwrap());
+    let begun = files.filter(|file| file.file_name().to_string_lossy().starts_with(".portolan-sha256-"));
+    begun.map(|file| file.metadata().unwrap().len()).sum()
+}
+
 /// Points of a copy through which `total` bytes pass: spread over it, none of them round.
 fn points(seed: &str, total: u64) -> impl Iterator<Item = u64> {
     let seed = seed.to_owned();
@@ -139,7 +150,7 @@ fn from_a_registry_to_a_layout() {
     let before = gate.passed();
     copied(&portolan, &format!("{}/acme/app:1 oci-layout://second:1", gate.host()));
     let total = gate.passed() - before;
-    let (mut broken, mut resumed) = (0, 0);
+    let (mut broken, mut resumed, mut in_part) = (0, 0, 0);
     for (number, point) in points("registry to layout", total).enumerate() {
         let target = folder.path().join(format!("l{number}"));
         let line = format!("{}/acme/app:1 oci-layout://l{number}:1", gate.host());
@@ -154,17 +165,24 @@ fn from_a_registry_to_a_layout() {
             }
         }
         resumed += usize::from(!arrived.is_empty() && arrived.len() < all.len());
-        let before = gate.asked().len();
+        let begun = kept(&target);
+        in_part += usize::from(begun > 0);
+        let whole: u64 = arrived.iter().map(|digest| fs::metadata(source.blob(digest)).unwrap().len()).sum();
+        let before = (gate.asked().len(), gate.passed());
         copied(&portolan, &line);
-        for asked in gate.asked().split_off(before) {
+        for asked in gate.asked().split_off(before.0) {
             let again = arrived.iter().find(|digest| asked.contains(&format!("/blobs/{digest}")));
             assert!(again.is_none(), "after {point} bytes: {asked} was there already");
         }
+        let (passed, most) = (gate.passed() - before.1, total + TALK - whole - begun);
+        assert!(passed <= most, "after {point} bytes, {whole} of them whole and {begun} kept, {passed} came");
+        assert_eq!(kept(&target), 0);
         assert_eq!(held(&target), all, "after {point} bytes");
         assert_eq!(digest(&portolan, &format!("oci-layout://l{number}:1")), root.digest.as_str());
     }
     assert!(broken > POINTS / 2, "only {broken} of {POINTS} were still running when they were ended");
     assert!(resumed > POINTS / 4, "only {resumed} of {POINTS} had something to go on from");
+    assert!(in_part > POINTS / 4, "only {in_part} of {POINTS} had a layer in part");
 }
 
 #[test]
