@@ -31,6 +31,8 @@ mod push_chunks;
 mod push_documents;
 #[path = "registry/push_real.rs"]
 mod push_real;
+#[path = "registry/push_resumed.rs"]
+mod push_resumed;
 #[path = "registry/real.rs"]
 mod real;
 #[path = "registry/redirects.rs"]

@@ -4,6 +4,7 @@
 //! FOLDER/sha256/ab/abcd…          the bytes
 //! FOLDER/sha256/ab/abcd….access   REPOSITORY IDENTITY, a line for each way it was got
 //! FOLDER/tags/ab/abcd…            REPOSITORY:TAG IDENTITY TIME TYPE DIGEST SIZE, a line for each who asked
+//! FOLDER/uploads/abcd…            where an upload goes on (`push/unfinished`)
 //! FOLDER/salt                     what identities are hashed with
 //! ```
 //!
@@ -126,6 +127,16 @@ impl Cache {
             return Vec::new();
         }
         text.lines().filter_map(|line| Remembered::read(line, subject)).collect()
+    }
+
+    /// Where it is written down how the upload of a blob (`REPOSITORY@DIGEST`) by this identity goes on.
+    pub(super) fn upload(&self, subject: &str, identity: &Identity) -> Option<PathBuf> {
+        if !self.is_private() {
+            return None;
+        }
+        let folder = self.folder.join("uploads");
+        DirBuilder::new().recursive(true).mode(0o700).create(&folder).ok()?;
+        Some(folder.join(Digest::sha256(format!("{subject} {}", identity.0).as_bytes()).hex()))
     }
 
     /// The subject has characters that are none of a file's name, so that its digest is the name.

@@ -4,6 +4,7 @@
 //! known     blobs that need no question         push/known
 //! mount     a blob that the registry has already
 //! upload    the conversation that sends a blob  push/upload, push/chunks
+//! note      where one goes on that was cut      push/unfinished
 //! document  manifests, and the name they get    push/document
 //! referrers the list of what speaks of a digest push/referrers
 //! ```
@@ -15,6 +16,7 @@ mod chunks;
 mod document;
 mod known;
 mod referrers;
+mod unfinished;
 mod upload;
 
 use std::collections::HashMap;
@@ -26,6 +28,7 @@ use reqwest::Method;
 use reqwest::header::{CONTENT_LENGTH, HeaderMap, LOCATION};
 
 pub(super) use self::known::Known;
+use self::unfinished::Note;
 use self::upload::{Session, Upload};
 use super::admission;
 use super::auth::Access;
@@ -33,7 +36,7 @@ use super::client::{Answer, Ask, Client, DOCKER_CONTENT_DIGEST, Start, Write};
 use super::endpoint::Endpoint;
 use super::payload::Payload;
 use super::queue::Line;
-use super::repository::Repository;
+use super::repository::{Repository, identity};
 use super::retry::Tries;
 use crate::error::{Code, Result};
 use crate::source::sink::{Content, Document, Pushed, Sink};
@@ -116,6 +119,18 @@ impl Push {
             Ok(said) => Err(answer.malformed(PUSH, subject, format!("it says that it stored {said}"))),
             Err(_) => Err(answer.malformed(PUSH, subject, "what it says that it stored is no digest")),
         }
+    }
+
+    /// The note of a blob's upload, where there is a folder to keep it in and nobody else is at it.
+    async fn note(&self, subject: &str) -> Option<Note> {
+        let cache = self.repository.shared.cache.clone()?;
+        let credential = self.client().auth.credential(&self.endpoint).await.ok()?;
+        let subject = subject.to_owned();
+        let opened = move || {
+            let identity = identity(&cache, credential.as_deref())?;
+            Note::at(cache.upload(&subject, &identity)?)
+        };
+        tokio::task::spawn_blocking(opened).await.ok().flatten()
     }
 
     fn begun(&self) -> MutexGuard<'_, HashMap<Digest, Session>> {
@@ -213,7 +228,7 @@ impl Push {
     async fn cancel(&self, session: Session, subject: &str, line: Line) {
         let delete =
             Write { method: Method::DELETE, headers: HeaderMap::new(), payload: Payload::Bytes(Default::default()) };
-        let ask = Ask { write: Some(delete), ..self.question(subject, session.start, line) };
+        let ask = Ask { write: Some(delete), ..self.question(subject, session.start().clone(), line) };
         let asked = self.client().once(&self.endpoint, &ask);
         let done = tokio::time::timeout(self.repository.shared.timing.connect, asked).await;
         tracing::debug!(subject, done = matches!(done, Ok(Ok(_))), "an upload is taken back");

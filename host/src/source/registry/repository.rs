@@ -485,7 +485,7 @@ impl Source for Repository {
 }
 
 /// Who somebody with these credentials is.
-fn identity(cache: &Cache, credential: Option<&Credential>) -> Option<Identity> {
+pub(super) fn identity(cache: &Cache, credential: Option<&Credential>) -> Option<Identity> {
     match credential {
         None => Some(Identity::anybody()),
         Some(credential) => cache.identity(credential),

@@ -8,7 +8,7 @@ use futures_util::TryStreamExt;
 use reqwest::header::{LOCATION, RANGE};
 
 use super::PUSH;
-use super::upload::{CHUNK, Fate, Session, Stopped, Upload, at_once, least};
+use super::upload::{CHUNK, Fate, Session, Stopped, Upload, at_once, is_broken, least};
 use crate::error::{Code, Error};
 use crate::source::ByteStream;
 use crate::source::registry::client::{Answer, Ask, DOCKER_CONTENT_DIGEST, Take, of_content};
@@ -39,7 +39,7 @@ impl Upload<'_> {
     pub(super) async fn chunks(&self, session: &mut Session) -> Result<(), Stopped> {
         let size = self.descriptor.size;
         let timing = &self.push.repository.shared.timing;
-        let mut resumed = session.arrived.is_none();
+        let mut resumed = session.arrived != Some(0);
         let mut at = match session.arrived {
             Some(arrived) => arrived,
             None => self.arrived(session).await?,
@@ -76,7 +76,9 @@ impl Upload<'_> {
                 None => false,
             };
             if !going_on {
-                return Err(Stopped::new(Fate::Cancelled, failed.error));
+                // Of what only the network is to blame for, there is something to go on with.
+                let fate = if is_broken(&failed) { Fate::Kept } else { Fate::Cancelled };
+                return Err(Stopped::new(fate, failed.error));
             }
             let arrived = match self.arrived(session).await {
                 Ok(arrived) => arrived,
@@ -136,22 +138,34 @@ impl Upload<'_> {
         }
         let next = self.push.location(answer, &self.subject).map_err(|error| Stopped::new(Fate::Cancelled, error))?;
         if answer.status == 202 || !next.hop.url.path().ends_with(self.descriptor.digest.as_str()) {
-            session.start = next;
+            session.goes_on(next);
         }
         Ok(())
     }
 
+    /// The question how much has arrived.
+    pub(super) fn status<'b>(&'b self, session: &Session) -> Ask<'b> {
+        let take = Take::All { limit: self.push.client().limits.control_body, expect: None };
+        Ask { take, ..self.push.question(&self.subject, session.start().clone(), Line::Seated) }
+    }
+
     /// Asks how much has arrived. Without an answer that can be trusted, the upload starts over.
     async fn arrived(&self, session: &mut Session) -> Result<u64, Stopped> {
-        let take = Take::All { limit: self.push.client().limits.control_body, expect: None };
-        let question = self.push.question(&self.subject, session.start.clone(), Line::Seated);
-        let asked = self.push.repository.ask(&self.push.endpoint, &Ask { take, ..question }).await;
-        let answer = asked.map_err(|error| Stopped::new(Fate::Cancelled, error))?;
+        let asked = self.push.repository.ask(&self.push.endpoint, &self.status(session)).await;
+        let answer = asked.map_err(|error| {
+            let fate = if error.is_retryable() { Fate::Kept } else { Fate::Cancelled };
+            Stopped::new(fate, error)
+        })?;
+        self.told(session, &answer)
+    }
+
+    /// How much has arrived, as the registry says.
+    pub(super) fn told(&self, session: &mut Session, answer: &Answer) -> Result<u64, Stopped> {
         if !matches!(answer.status, 200 | 202 | 204) {
-            return Err(Stopped::anew(Fate::Gone, self.refusal(&answer)));
+            return Err(Stopped::anew(Fate::Gone, self.refusal(answer)));
         }
         if answer.header(LOCATION.as_str()).is_some() {
-            self.follow(session, &answer)?;
+            self.follow(session, answer)?;
         }
         match answer.header(RANGE.as_str()).and_then(arrived) {
             // `0-0` is what they say of one byte, and of none.

@@ -2,18 +2,22 @@
 //!
 //! One PUT with all of it; a registry, or a proxy in front of it, that does not take that gets chunks (`chunks`). What went
 //! wrong half-way starts over, five times at most. Nothing of a blob is visible before the registry has compared all of
-//! it with its digest, and a blob that is not what its descriptor says is never ended. Who stops in the middle leaves the
-//! upload to the registry, which clears such away.
+//! it with its digest, and a blob that is not what its descriptor says is never ended. Who stops in the middle of a large
+//! one leaves a note (`unfinished`), and the next one asks the registry what arrived; what nobody goes on with, the
+//! registry clears away.
 
 use std::time::Duration;
 
 use bytes::Bytes;
 use portolan_oci::Descriptor;
+use portolan_oci::registry::address::Reach;
 use reqwest::Method;
 use reqwest::header::{CONTENT_RANGE, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 
+use super::unfinished::Note;
 use super::{PUSH, Push, post};
 use crate::error::{Error, Result};
+use crate::source::registry::admission;
 use crate::source::registry::client::{Answer, Ask, Start, Write};
 use crate::source::registry::failed::Failed;
 use crate::source::registry::payload::Payload;
@@ -29,7 +33,9 @@ const OCI_CHUNK_MIN_LENGTH: HeaderName = HeaderName::from_static("oci-chunk-min-
 
 /// An upload that the registry waits for.
 pub(super) struct Session {
-    pub start: Start,
+    start: Start,
+    /// For whoever goes on with it if we do not.
+    note: Option<Note>,
     /// The least that a chunk may have, but for the last one.
     pub least: u64,
     /// How much has arrived; `None` where the registry has to be asked.
@@ -39,7 +45,40 @@ pub(super) struct Session {
 impl Session {
     /// The upload that this answer begins.
     pub(super) fn begun(push: &Push, answer: &Answer, subject: &str) -> Result<Session> {
-        Ok(Session { start: push.location(answer, subject)?, least: least(answer), arrived: Some(0) })
+        Ok(Session { start: push.location(answer, subject)?, note: None, least: least(answer), arrived: Some(0) })
+    }
+
+    /// Where it goes on.
+    pub(super) fn start(&self) -> &Start {
+        &self.start
+    }
+
+    /// It goes on elsewhere.
+    pub(super) fn goes_on(&mut self, start: Start) {
+        self.start = start;
+        self.write_down();
+    }
+
+    /// From now on it is written down where it goes on.
+    fn noted(&mut self, note: Option<Note>) {
+        self.note = note;
+        self.write_down();
+    }
+
+    fn write_down(&mut self) {
+        let Some(note) = &mut self.note else { return };
+        match self.start.hop.own {
+            true => note.write(&self.start.hop.url),
+            // What another server lets us do is for us alone, now.
+            false => note.clear(),
+        }
+    }
+
+    /// There is nothing to go on with: the note, for the next upload.
+    fn ended(&mut self) -> Option<Note> {
+        let mut note = self.note.take()?;
+        note.clear();
+        Some(note)
     }
 }
 
@@ -89,40 +128,78 @@ impl<'a> Upload<'a> {
         Upload { push, descriptor, content, subject: push.repository.subject(&descriptor.digest) }
     }
 
-    /// Sends it, by the upload that a mount began if there is one.
+    /// Sends it, by the upload that was cut, or that a mount began, if there is one.
     pub(super) async fn put(&self, begun: Option<Session>) -> Result<()> {
         // One place for all of it: who holds the content open must not wait for those who wait to open theirs.
         let _place = self.push.client().seat(&self.push.endpoint, Line::Uploads).await;
-        let mut session = begun;
+        let is_large = self.descriptor.size > CHUNK as u64;
+        let mut note = if is_large { self.push.note(&self.subject).await } else { None };
+        let cut = self.cut(&mut note).await;
+        let mut in_chunks = cut.is_some();
+        let mut session = match (cut, begun) {
+            (Some(cut), Some(begun)) => {
+                self.push.cancel(begun, &self.subject, Line::Seated).await;
+                Some(cut)
+            }
+            (cut, begun) => cut.or(begun),
+        };
         let mut tries = Tries::new(&self.push.repository.shared.timing);
-        let mut in_chunks = false;
         loop {
             let mut current = match session.take() {
                 Some(session) => session,
                 None => self.begin().await?,
             };
+            if let Some(note) = note.take() {
+                current.noted(Some(note));
+            }
             let sent = match in_chunks {
                 true => self.chunks(&mut current).await,
                 false => self.whole(&mut current, &mut in_chunks).await,
             };
-            let Err(Stopped { failed, fate }) = sent else { return Ok(()) };
-            let again = failed.again;
-            if fate == Fate::Kept && again.is_some() {
-                session = Some(current);
-            } else if fate != Fate::Gone {
-                self.push.cancel(current, &self.subject, Line::Seated).await;
-            }
-            let going_on = match again {
+            let Err(Stopped { failed, fate }) = sent else {
+                current.ended();
+                return Ok(());
+            };
+            let going_on = match failed.again {
                 Some(again) => tries.wait(again).await,
                 None => false,
             };
-            if !going_on {
-                if let Some(session) = session {
-                    self.push.cancel(session, &self.subject, Line::Seated).await;
+            match fate {
+                Fate::Kept if going_on => session = Some(current),
+                // For the next program.
+                Fate::Kept if current.note.is_some() => {}
+                _ => {
+                    note = current.ended();
+                    if fate != Fate::Gone {
+                        self.push.cancel(current, &self.subject, Line::Seated).await;
+                    }
                 }
+            }
+            if !going_on {
                 return Err(failed.error);
             }
         }
+    }
+
+    /// The upload that another program began, if something of it has arrived. Whatever is wrong with it: a new one is begun.
+    async fn cut(&self, note: &mut Option<Note>) -> Option<Session> {
+        let kept = note.as_mut()?.read()?;
+        let endpoint = &self.push.endpoint;
+        let reach = Reach::Public;
+        let asked = async {
+            let hop = admission::upload(&endpoint.sender(reach), endpoint.base(), Some(kept.as_str())).ok()?;
+            let start = hop.own.then_some(Start { hop, reach })?;
+            let mut session = Session { start, note: None, least: 0, arrived: None };
+            let answer = self.push.client().once(endpoint, &self.status(&session)).await.ok()?;
+            session.arrived = self.told(&mut session, &answer).ok();
+            session.arrived.is_some_and(|arrived| arrived <= self.descriptor.size).then_some(session)
+        };
+        let found = asked.await;
+        tracing::debug!(subject = self.subject, arrived = ?found.as_ref().map(|it| it.arrived), "an upload that was cut");
+        if let (None, Some(note)) = (&found, note.as_mut()) {
+            note.clear();
+        }
+        found
     }
 
     async fn begin(&self) -> Result<Session> {
@@ -167,7 +244,7 @@ impl<'a> Upload<'a> {
 
     /// The request that ends the upload.
     pub(super) fn ending<'b>(&'b self, session: &Session, payload: Payload<'b>) -> Ask<'b> {
-        let mut start = session.start.clone();
+        let mut start = session.start().clone();
         // The Location's own query is the registry's state, and stays as it is.
         start.hop.url.query_pairs_mut().append_pair("digest", self.descriptor.digest.as_str());
         let write = Write { method: Method::PUT, headers: octets(), payload };
@@ -180,7 +257,7 @@ impl<'a> Upload<'a> {
         let range = format!("{at}-{}", (at + chunk.len() as u64).saturating_sub(1));
         headers.extend(HeaderValue::try_from(range).ok().map(|range| (CONTENT_RANGE, range)));
         let write = Write { method: Method::PATCH, headers, payload: Payload::Bytes(chunk) };
-        Ask { write: Some(write), ..self.push.question(&self.subject, session.start.clone(), Line::Seated) }
+        Ask { write: Some(write), ..self.push.question(&self.subject, session.start().clone(), Line::Seated) }
     }
 
     /// One try.
