@@ -3,6 +3,8 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
+#[path = "copy/bad_line.rs"]
+mod bad_line;
 #[path = "copy/broken_off.rs"]
 mod broken_off;
 #[path = "copy/choices.rs"]
@@ -14,6 +16,7 @@ mod referrers;
 
 use std::path::Path;
 
+use portolan_oci::Digest;
 use portolan_tests::cli::Cli;
 use serde_json::Value;
 
@@ -31,4 +34,13 @@ fn copied(portolan: &Cli, line: &str) -> Value {
 /// The digest that a reference means.
 fn digest(portolan: &Cli, reference: &str) -> String {
     portolan.ok(&format!("resolve {reference} --digest")).trim().to_owned()
+}
+
+/// Bytes that do not repeat, and that nobody else has.
+fn noise(seed: &str, length: usize) -> Vec<u8> {
+    let seed = Digest::sha256(seed.as_bytes());
+    let mut bytes = seed.hex().as_bytes().to_vec();
+    bytes.extend((0..length as u32 / 4).flat_map(|at| at.wrapping_mul(2_654_435_761).to_le_bytes()));
+    bytes.truncate(length);
+    bytes
 }

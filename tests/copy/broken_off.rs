@@ -16,7 +16,7 @@ use portolan_tests::gate::Gate;
 use portolan_tests::layout::{Layout, json};
 use portolan_tests::registry::{Registry, get};
 
-use super::{cli, copied, digest};
+use super::{cli, copied, digest, noise};
 
 /// How often each direction is broken off.
 const POINTS: usize = 50;
@@ -24,19 +24,6 @@ const POINTS: usize = 50;
 const LAYER: usize = 512 << 10;
 /// What requests and the heads of answers take altogether.
 const TALK: u64 = 64 << 10;
-
-/// Bytes that do not repeat.
-fn noise(seed: &str, length: usize) -> Vec<u8> {
-    let mut bytes = Vec::with_capacity(length + 64);
-    for block in 0.. {
-        if bytes.len() >= length {
-            break;
-        }
-        bytes.extend(Digest::sha256(format!("{seed} {block}").as_bytes()).hex().as_bytes());
-    }
-    bytes.truncate(length);
-    bytes
-}
 
 /// An index of two images with three layers each.
 fn image(layout: &Layout) -> Descriptor {

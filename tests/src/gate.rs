@@ -27,6 +27,7 @@ struct Ways {
     /// The most that one connection lets through; 0 is without end.
     cut: AtomicU64,
     connections: AtomicU64,
+    cuts: AtomicU64,
     ended: AtomicBool,
 }
 
@@ -46,6 +47,7 @@ impl Gate {
             most: AtomicU64::new(u64::MAX),
             cut: AtomicU64::new(0),
             connections: AtomicU64::new(0),
+            cuts: AtomicU64::new(0),
             ended: AtomicBool::new(false),
         });
         let shared = Arc::clone(&ways);
@@ -83,7 +85,7 @@ impl Gate {
         self.0.most.store(self.passed().saturating_add(bytes), Ordering::Relaxed);
     }
 
-    /// Cuts every connection from now on after so many bytes of answers or fewer, no two alike; 0 lets them be.
+    /// Cuts every connection from now on after so many bytes or fewer, both ways together, no two alike; 0 lets them be.
     pub fn cut_within(&self, bytes: u64) {
         self.0.cut.store(bytes, Ordering::Relaxed);
     }
@@ -91,6 +93,11 @@ impl Gate {
     /// How many connections there were so far.
     pub fn connections(&self) -> u64 {
         self.0.connections.load(Ordering::Relaxed)
+    }
+
+    /// How many connections were cut so far.
+    pub fn cuts(&self) -> u64 {
+        self.0.cuts.load(Ordering::Relaxed)
     }
 
     /// Whether all that may pass has passed.
@@ -124,22 +131,27 @@ impl Ways {
         let ways = Arc::clone(self);
         // Spread by the golden ratio: never the same, and in every run the same.
         let number = self.connections.fetch_add(1, Ordering::Relaxed) + 1;
-        let most = match self.cut.load(Ordering::Relaxed) {
+        let lasts = Arc::new(AtomicU64::new(match self.cut.load(Ordering::Relaxed) {
             0 => u64::MAX,
             cut => number.wrapping_mul(0x9e37_79b9_7f4a_7c15) % cut,
-        };
+        }));
+        let lasts_back = Arc::clone(&lasts);
         let back = std::thread::spawn(move || {
-            let _ = ways.pass(&answers, &to_client, most);
+            let _ = ways.pass(&answers, &to_client, u64::MAX, &lasts_back);
             let _ = to_client.shutdown(Shutdown::Both);
+            let _ = answers.shutdown(Shutdown::Both);
         });
-        let _ = self.requests(client, &server);
-        // One that hung up hears no answer; one that sends no more may wait for one.
-        let _ = server.shutdown(Shutdown::Write);
+        let end = match self.requests(client, &server, &lasts) {
+            // One that hung up hears no answer; one that sends no more may wait for one.
+            Ok(()) => Shutdown::Write,
+            Err(_) => Shutdown::Both,
+        };
+        let _ = server.shutdown(end);
         let _ = back.join();
         Some(())
     }
 
-    fn requests(&self, client: &TcpStream, server: &TcpStream) -> std::io::Result<()> {
+    fn requests(&self, client: &TcpStream, server: &TcpStream, lasts: &AtomicU64) -> std::io::Result<()> {
         let mut reader = BufReader::new(client);
         loop {
             let mut head = String::new();
@@ -151,33 +163,33 @@ impl Ways {
             let mut words = head.split(' ');
             let request = [words.next().unwrap_or_default(), words.next().unwrap_or_default()].join(" ");
             self.asked.lock().expect("what was asked").push(request);
-            self.pass(head.as_bytes(), server, u64::MAX)?;
+            self.pass(head.as_bytes(), server, u64::MAX, lasts)?;
             let header = |name: &str| {
                 head.lines().filter_map(|line| line.split_once(':')).find(|(key, _)| key.eq_ignore_ascii_case(name))
             };
             match header("content-length").and_then(|(_, length)| length.trim().parse().ok()) {
-                Some(length) => self.pass(&mut reader, server, length)?,
-                None if header("transfer-encoding").is_some() => self.chunks(&mut reader, server)?,
+                Some(length) => self.pass(&mut reader, server, length, lasts)?,
+                None if header("transfer-encoding").is_some() => self.chunks(&mut reader, server, lasts)?,
                 None => {}
             }
         }
     }
 
-    fn chunks(&self, reader: &mut BufReader<&TcpStream>, server: &TcpStream) -> std::io::Result<()> {
+    fn chunks(&self, reader: &mut BufReader<&TcpStream>, server: &TcpStream, lasts: &AtomicU64) -> std::io::Result<()> {
         loop {
             let mut line = String::new();
             reader.read_line(&mut line)?;
-            self.pass(line.as_bytes(), server, u64::MAX)?;
+            self.pass(line.as_bytes(), server, u64::MAX, lasts)?;
             let length = u64::from_str_radix(line.trim(), 16).map_err(std::io::Error::other)?;
-            self.pass(&mut *reader, server, length + 2)?;
+            self.pass(&mut *reader, server, length + 2, lasts)?;
             if length == 0 {
                 return Ok(());
             }
         }
     }
 
-    /// Passes on at most so many bytes, a piece at a time, while the gate is open.
-    fn pass(&self, from: impl Read, mut to: &TcpStream, most: u64) -> std::io::Result<()> {
+    /// Passes on at most so many bytes, a piece at a time, while the gate is open and the connection `lasts`.
+    fn pass(&self, from: impl Read, mut to: &TcpStream, most: u64, lasts: &AtomicU64) -> std::io::Result<()> {
         let mut from = from.take(most);
         let mut piece = [0; PIECE];
         loop {
@@ -192,8 +204,19 @@ impl Ways {
                 }
                 sleep(MOMENT);
             }
-            self.passed.fetch_add(length as u64, Ordering::Relaxed);
-            to.write_all(&piece[..length])?;
+            let left = lasts.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| {
+                Some(if left == u64::MAX { left } else { left.saturating_sub(length as u64) })
+            });
+            let passes = length.min(usize::try_from(left.unwrap_or(0)).unwrap_or(length));
+            self.passed.fetch_add(passes as u64, Ordering::Relaxed);
+            to.write_all(&piece[..passes])?;
+            if passes < length {
+                // Both ways find out, but once it is cut nothing is left for the second one.
+                if left != Ok(0) {
+                    self.cuts.fetch_add(1, Ordering::Relaxed);
+                }
+                return Err(std::io::ErrorKind::ConnectionAborted.into());
+            }
         }
     }
 }
