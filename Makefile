@@ -44,6 +44,8 @@ bench: toolchain servers ## Ratios against the same logic native, and against cr
 	@if command -v go >/dev/null; then tests/install-go-tools.sh "$(TOOLS)" regctl; fi
 	@PATH="$(TOOLS)/bin:$$PATH" tests/bench/copies.py "$(CARGO_TARGET_DIR)/release/portolan"
 	@tests/bench/archives.py "$(CARGO_TARGET_DIR)/release/portolan"
+	@cargo build --release --locked --package portolan-tests --bin slow-line
+	@PATH="$(TOOLS)/bin:$$PATH" tests/bench/line.py "$(CARGO_TARGET_DIR)/release/portolan" "$(CARGO_TARGET_DIR)/release/slow-line"
 
 lint: toolchain deny ## Formatting, clippy, rustdoc and dependencies; warnings are errors.
 	@echo "==> cargo fmt"

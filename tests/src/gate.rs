@@ -1,5 +1,6 @@
-//! A gate before a server: everything passes through it as it is, every request is written down, every byte is counted,
-//! and it can be shut after so many of them, for who wants to end a program in the middle.
+//! A gate before a server: everything passes through it as it is, every request is written down, every byte is counted.
+//! It can be shut after so many of them, for who wants to end a program in the middle, and it can be a bad line: one that
+//! breaks, one that is far away, one that is narrow.
 //!
 //! Plain HTTP/1.1. Not here: anything that changes what passes (`hostile` plays a server that lies). A gate ends with its
 //! [`Gate`], and nothing in it waits without end.
@@ -17,6 +18,8 @@ const PATIENCE: Duration = Duration::from_secs(30);
 const MOMENT: Duration = Duration::from_micros(200);
 /// So much passes at once: what a gate shuts after is as exact as this.
 const PIECE: usize = 4 << 10;
+/// So much where nothing is to be exact.
+const LARGE_PIECE: usize = 256 << 10;
 
 struct Ways {
     address: SocketAddr,
@@ -28,6 +31,10 @@ struct Ways {
     cut: AtomicU64,
     connections: AtomicU64,
     cuts: AtomicU64,
+    /// Before a request passes, in microseconds.
+    delay: AtomicU64,
+    /// Bytes of answers a second on one connection; 0 is without end.
+    width: AtomicU64,
     ended: AtomicBool,
 }
 
@@ -48,6 +55,8 @@ impl Gate {
             cut: AtomicU64::new(0),
             connections: AtomicU64::new(0),
             cuts: AtomicU64::new(0),
+            delay: AtomicU64::new(0),
+            width: AtomicU64::new(0),
             ended: AtomicBool::new(false),
         });
         let shared = Arc::clone(&ways);
@@ -88,6 +97,17 @@ impl Gate {
     /// Cuts every connection from now on after so many bytes or fewer, both ways together, no two alike; 0 lets them be.
     pub fn cut_within(&self, bytes: u64) {
         self.0.cut.store(bytes, Ordering::Relaxed);
+    }
+
+    /// Holds every request back for so long.
+    pub fn delay(&self, delay: Duration) {
+        let micros = u64::try_from(delay.as_micros()).unwrap_or(u64::MAX);
+        self.0.delay.store(micros, Ordering::Relaxed);
+    }
+
+    /// Lets no more bytes of answers pass in a second on one connection.
+    pub fn narrow(&self, bytes_a_second: u64) {
+        self.0.width.store(bytes_a_second, Ordering::Relaxed);
     }
 
     /// How many connections there were so far.
@@ -137,7 +157,7 @@ impl Ways {
         }));
         let lasts_back = Arc::clone(&lasts);
         let back = std::thread::spawn(move || {
-            let _ = ways.pass(&answers, &to_client, u64::MAX, &lasts_back);
+            let _ = ways.answers(&answers, &to_client, &lasts_back);
             let _ = to_client.shutdown(Shutdown::Both);
             let _ = answers.shutdown(Shutdown::Both);
         });
@@ -149,6 +169,15 @@ impl Ways {
         let _ = server.shutdown(end);
         let _ = back.join();
         Some(())
+    }
+
+    fn answers(&self, server: &TcpStream, client: &TcpStream, lasts: &AtomicU64) -> std::io::Result<()> {
+        match self.width.load(Ordering::Relaxed) {
+            0 => self.pass(server, client, u64::MAX, lasts),
+            width => {
+                self.pass(Narrow { inner: server, width, since: Instant::now(), read: 0 }, client, u64::MAX, lasts)
+            }
+        }
     }
 
     fn requests(&self, client: &TcpStream, server: &TcpStream, lasts: &AtomicU64) -> std::io::Result<()> {
@@ -163,6 +192,7 @@ impl Ways {
             let mut words = head.split(' ');
             let request = [words.next().unwrap_or_default(), words.next().unwrap_or_default()].join(" ");
             self.asked.lock().expect("what was asked").push(request);
+            sleep(Duration::from_micros(self.delay.load(Ordering::Relaxed)));
             self.pass(head.as_bytes(), server, u64::MAX, lasts)?;
             let header = |name: &str| {
                 head.lines().filter_map(|line| line.split_once(':')).find(|(key, _)| key.eq_ignore_ascii_case(name))
@@ -191,7 +221,8 @@ impl Ways {
     /// Passes on at most so many bytes, a piece at a time, while the gate is open and the connection `lasts`.
     fn pass(&self, from: impl Read, mut to: &TcpStream, most: u64, lasts: &AtomicU64) -> std::io::Result<()> {
         let mut from = from.take(most);
-        let mut piece = [0; PIECE];
+        let is_exact = self.most.load(Ordering::Relaxed) < u64::MAX || lasts.load(Ordering::Relaxed) < u64::MAX;
+        let mut piece = vec![0; if is_exact { PIECE } else { LARGE_PIECE }];
         loop {
             let length = from.read(&mut piece)?;
             if length == 0 {
@@ -218,5 +249,30 @@ impl Ways {
                 return Err(std::io::ErrorKind::ConnectionAborted.into());
             }
         }
+    }
+}
+
+/// Gives no more than so many bytes a second, and what it did not give in time it does not give later.
+struct Narrow<'a> {
+    inner: &'a TcpStream,
+    width: u64,
+    /// When that began which is measured, and how much came since.
+    since: Instant,
+    read: u64,
+}
+
+impl Read for Narrow<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        let read = self.inner.read(buffer)?;
+        let due = Duration::from_secs_f64(self.read as f64 / self.width as f64);
+        let elapsed = self.since.elapsed();
+        if elapsed > due + Duration::from_millis(5) {
+            // Nobody asked for a while: that is not made up for.
+            (self.since, self.read) = (Instant::now(), 0);
+        }
+        self.read += read as u64;
+        let due = Duration::from_secs_f64(self.read as f64 / self.width as f64);
+        sleep(due.saturating_sub(self.since.elapsed()));
+        Ok(read)
     }
 }

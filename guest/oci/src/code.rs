@@ -81,3 +81,8 @@ pub fn exit_status(code: &str) -> u8 {
         _ => 1,
     }
 }
+
+/// Whether a failure with a cause of this code may be gone when the same is tried again.
+pub fn may_pass(code: &str) -> bool {
+    matches!(code, "unavailable" | "rate-limited")
+}

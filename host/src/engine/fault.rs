@@ -219,6 +219,24 @@ impl RunError {
         }
     }
 
+    /// Whether trying the same again can help.
+    pub fn is_retryable(&self) -> bool {
+        match self {
+            RunError::Failed { failure, .. } => failure.cause.as_ref().is_some_and(|cause| code::may_pass(&cause.code)),
+            RunError::Content { error, .. } => error.is_retryable(),
+            _ => false,
+        }
+    }
+
+    /// Seconds to wait before that, where the registry said so.
+    pub fn retry_after(&self) -> Option<u32> {
+        match self {
+            RunError::Failed { failure, .. } => failure.cause.as_ref()?.retry_after,
+            RunError::Content { error, .. } => error.retry_after(),
+            _ => None,
+        }
+    }
+
     fn frontend(&self) -> Option<&str> {
         match self {
             RunError::Failed { frontend, .. }

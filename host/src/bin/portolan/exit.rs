@@ -51,9 +51,18 @@ pub fn say(line: &str) {
     let _ = writeln!(io::stderr(), "{line}");
 }
 
+/// What to try where nothing else is known.
+fn again(is_retryable: bool, after: Option<u32>) -> Option<String> {
+    is_retryable.then(|| match after {
+        Some(seconds @ 1..) => format!("this may pass: try again in {seconds} s, as the registry asks"),
+        _ => "this may pass: try again".to_owned(),
+    })
+}
+
 impl From<Error> for Exit {
     fn from(error: Error) -> Self {
-        Exit { status: error.code().exit_status(), message: error.to_string(), hint: error.hint().map(str::to_owned) }
+        let hint = error.hint().map(str::to_owned).or_else(|| again(error.is_retryable(), error.retry_after()));
+        Exit { status: error.code().exit_status(), message: error.to_string(), hint }
     }
 }
 
@@ -65,6 +74,7 @@ impl From<LoadError> for Exit {
 
 impl From<RunError> for Exit {
     fn from(error: RunError) -> Self {
-        Exit { status: error.status(), message: error.to_string(), hint: error.hint().map(str::to_owned) }
+        let hint = error.hint().map(str::to_owned).or_else(|| again(error.is_retryable(), error.retry_after()));
+        Exit { status: error.status(), message: error.to_string(), hint }
     }
 }
