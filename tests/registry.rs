@@ -46,8 +46,8 @@ use std::time::Duration;
 use portolan::Error;
 use portolan::source::registry::{Builder, Hosts, Registry, Timing};
 use portolan::source::{Source, Target};
+use portolan_hostile::{Hostile, Scene, on};
 use portolan_oci::{Descriptor, Digest, Reference, media_type};
-use portolan_tests::hostile::{Hostile, Scene, on};
 
 /// A manifest that needs nothing else to exist.
 const MANIFEST: &str = r#"{"schemaVersion":2,"mediaType":"application/vnd.oci.image.manifest.v1+json","config":{"mediaType":"application/vnd.oci.image.config.v1+json","digest":"sha256:44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a","size":2},"layers":[]}"#;

@@ -2,9 +2,9 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
+use portolan_hostile::{Hostile, on};
 use portolan_tests::cli::Cli;
 use portolan_tests::fixtures;
-use portolan_tests::hostile::{Hostile, on};
 use portolan_tests::registry::Registry;
 use serde_json::{Value, json};
 

@@ -2,8 +2,8 @@
 
 use portolan::source::registry::Registry as Client;
 use portolan::{Bundled, Component, Grants, Host, Run};
+use portolan_hostile::Hostile;
 use portolan_tests::fixtures;
-use portolan_tests::hostile::Hostile;
 use portolan_tests::registry::Registry;
 use serde_json::{Value, json};
 

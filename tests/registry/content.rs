@@ -2,8 +2,8 @@
 
 use futures_util::TryStreamExt as _;
 use portolan::{Code, Limits};
+use portolan_hostile::Request;
 use portolan_tests::gate::Gate;
-use portolan_tests::hostile::Request;
 use portolan_tests::layout::Layout;
 use portolan_tests::registry::Registry as Real;
 

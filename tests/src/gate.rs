@@ -2,7 +2,7 @@
 //! It can be shut after so many of them, for who wants to end a program in the middle, and it can be a bad line: one that
 //! breaks, one that is far away, one that is narrow.
 //!
-//! Plain HTTP/1.1. Not here: anything that changes what passes (`hostile` plays a server that lies). A gate ends with its
+//! Plain HTTP/1.1. Not here: anything that changes what passes (the crate `portolan-hostile` plays a server that lies). A gate ends with its
 //! [`Gate`], and nothing in it waits without end.
 
 use std::io::{BufRead as _, BufReader, Read, Write};

@@ -14,7 +14,6 @@ pub mod fixtures;
 pub mod gate;
 pub mod grpc;
 pub mod guests;
-pub mod hostile;
 pub mod layout;
 pub mod olareg;
 pub mod registry;
