@@ -51,7 +51,7 @@ pub(super) trait Files: Send + Sync + 'static {
 
 /// Where the content of a digest is; fails for an algorithm that nobody here can compute.
 pub(super) fn place_of<'a>(store: &str, digest: &'a Digest) -> Result<Place<'a>> {
-    Place::of(digest).ok_or_else(|| verify::unknown_algorithm(verify::content(store, digest)))
+    Place::of(digest).ok_or_else(|| verify::unknown_algorithm("fetch", verify::content(store, digest)))
 }
 
 /// Why there is no file in a place.

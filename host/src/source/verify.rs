@@ -99,8 +99,9 @@ pub(crate) fn embedded(descriptor: &Descriptor) -> Option<Bytes> {
 }
 
 /// The error for content whose digest nobody here can compute.
-pub(crate) fn unknown_algorithm(subject: String) -> Error {
-    failed(&subject, &Unverified::Algorithm)
+pub(crate) fn unknown_algorithm(operation: &'static str, subject: String) -> Error {
+    let unverified = Unverified::Algorithm;
+    Error::new(unverified.code(), operation, subject, unverified.to_string())
 }
 
 /// How messages name content.

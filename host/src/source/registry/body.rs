@@ -61,10 +61,10 @@ pub(super) async fn beginning(mut response: Response, limit: u64, idle: Duration
 }
 
 /// Skips `offset` bytes and reads `length`; fewer if the body ends.
-pub(super) async fn part(mut response: Response, offset: u64, length: u64, idle: Duration) -> Result<Bytes, Unread> {
+pub(super) async fn part(mut response: Response, offset: u64, length: u64, idle: Duration) -> Result<Bytes, Fault> {
     let (mut to_skip, mut part) = (offset, BytesMut::new());
     while (part.len() as u64) < length {
-        let Some(mut chunk) = next(&mut response, idle).await.map_err(Unread::Fault)? else { break };
+        let Some(mut chunk) = next(&mut response, idle).await? else { break };
         let skipped = chunk.len().min(usize::try_from(to_skip).unwrap_or(usize::MAX));
         to_skip -= skipped as u64;
         let wanted = usize::try_from(length - part.len() as u64).unwrap_or(usize::MAX);

@@ -22,8 +22,13 @@ impl From<Error> for Failed {
 impl Failed {
     /// A request that `host` did not answer.
     pub(super) fn of(fault: Fault, question: Question<'_>, host: &str) -> Failed {
+        Failed::reading(fault, question.operation, question.subject, host)
+    }
+
+    /// An answer of `host` that was not read to its end.
+    pub(super) fn reading(fault: Fault, operation: &'static str, subject: &str, host: &str) -> Failed {
         let again = fault.cause.map(|cause| Again { cause, asked: None });
-        Failed { error: fault_error(fault, question.operation, question.subject, host), again }
+        Failed { error: fault_error(fault, operation, subject, host), again }
     }
 }
 

@@ -22,7 +22,7 @@ use crate::source::{Source, TagPage};
 const PAGE: &str = "n=1000";
 
 const TAGS: &str = "list the tags of";
-const REFERRERS: &str = "list the referrers of";
+pub(super) const REFERRERS: &str = "list the referrers of";
 
 #[derive(Deserialize)]
 struct TagList {
@@ -168,7 +168,7 @@ async fn at<'a>(
             None => break,
             Some(_) if page + 1 >= limits.tag_pages => {
                 let detail = format!("it has more than {} pages of referrers", limits.tag_pages);
-                return Err(Error::new(Code::TooLarge, REFERRERS, subject, detail));
+                return Err(Error::new(Code::TooLarge, REFERRERS, subject, detail).with_host(endpoint.host()));
             }
             Some(query) => url = endpoint.url_with(&rest, &query),
         }
@@ -229,7 +229,7 @@ impl Found<'_> {
         }
         if self.entries.len() > self.limits.referrers || self.bytes > self.limits.attestation {
             let detail = format!("it has more than {} referrers", self.limits.referrers);
-            return Err(Error::new(Code::TooLarge, REFERRERS, subject, detail));
+            return Err(answer.error(Code::TooLarge, REFERRERS, subject, detail));
         }
         Ok(())
     }

@@ -156,7 +156,7 @@ impl Push {
 #[async_trait]
 impl Sink for Push {
     async fn has(&self, descriptor: &Descriptor) -> Result<bool> {
-        self.repository.computable(&descriptor.digest)?;
+        self.repository.computable(PUSH, &descriptor.digest)?;
         let repository = &self.endpoint.repository;
         let there =
             self.known().has(repository, &descriptor.digest) || self.is_there(descriptor, Line::Documents).await?;
@@ -167,7 +167,7 @@ impl Sink for Push {
     }
 
     async fn mount(&self, descriptor: &Descriptor, from: &str) -> Result<bool> {
-        self.repository.computable(&descriptor.digest)?;
+        self.repository.computable(PUSH, &descriptor.digest)?;
         let from = Reference::parse(from).ok().and_then(|from| self.endpoint.path_of(&from));
         let Some(from) = from.filter(|from| *from != self.endpoint.path) else { return Ok(false) };
         if self.known().has(&self.endpoint.repository, &descriptor.digest) {
@@ -199,7 +199,7 @@ impl Sink for Push {
     }
 
     async fn put_blob(&self, descriptor: &Descriptor, content: &dyn Content) -> Result<()> {
-        self.repository.computable(&descriptor.digest)?;
+        self.repository.computable(PUSH, &descriptor.digest)?;
         let repository = &self.endpoint.repository;
         if self.known().has(repository, &descriptor.digest) {
             return Ok(());

@@ -10,14 +10,17 @@ use reqwest::header::{CONTENT_RANGE, CONTENT_TYPE};
 use super::Shared;
 use super::body;
 use super::cache::{Cache, Identity, Remembered};
-use super::client::{Answer, Ask, Take, offline, unread_error};
+use super::client::{Answer, Ask, Take, offline};
 use super::content;
 use super::credentials::Credential;
 use super::endpoint::Endpoint;
+use super::failed::Failed;
 use super::hosts::Need;
+use super::list;
 use super::notices::duration;
 use super::push::{PUSH, Push};
 use super::queue::Line;
+use super::retry::{Again, Cause, Tries};
 use super::root::Root;
 use super::route::{NoRoute, Route, Tried};
 use crate::error::{Code, Error, Result};
@@ -285,8 +288,31 @@ impl Repository {
         let _ = tokio::task::spawn_blocking(write).await;
     }
 
-    /// A part of a blob from one host. `length` is not 0.
+    /// A part of a blob from one host, asked for again where it breaks off. `length` is not 0.
     async fn read_at(&self, endpoint: &Endpoint, descriptor: &Descriptor, offset: u64, length: u64) -> Result<Bytes> {
+        let mut tries = Tries::new(&self.shared.timing);
+        loop {
+            match self.part(endpoint, descriptor, offset, length).await {
+                Ok(part) => return Ok(part),
+                Err(Failed { again: Some(again), error }) => {
+                    // Where there is another host, asking that one is the next try.
+                    if endpoint.spare || !tries.wait(again).await {
+                        return Err(error);
+                    }
+                }
+                Err(failed) => return Err(failed.error),
+            }
+        }
+    }
+
+    /// One try.
+    async fn part(
+        &self,
+        endpoint: &Endpoint,
+        descriptor: &Descriptor,
+        offset: u64,
+        length: u64,
+    ) -> Result<Bytes, Failed> {
         let subject = self.subject(&descriptor.digest);
         let mut answer =
             self.blob(endpoint, "read", descriptor, Some((offset, offset + (length - 1))), Line::Blobs).await?;
@@ -303,14 +329,18 @@ impl Repository {
         let Some((response, place)) = answer.stream.take() else { return Ok(Bytes::new()) };
         let part = body::part(response, skip, length, self.shared.timing.idle).await;
         drop(place);
-        let part = part.map_err(|unread| unread_error(unread, ("read", &subject), &endpoint.host(), None, 0))?;
+        let host = endpoint.host();
+        let part = part.map_err(|fault| Failed::reading(fault, "read", &subject, &host))?;
         if part.len() as u64 != length {
             let detail = format!("{} bytes came, and {length} were asked for", part.len());
-            return Err(Error::new(Code::Unavailable, "read", subject, detail).retryable());
+            let error = Error::new(Code::Unavailable, "read", subject, detail).with_host(host).retryable();
+            return Err(Failed { error, again: Some(Again { cause: Cause::Broken, asked: None }) });
         }
         // Whoever asks for all of it can have it verified.
         if length == descriptor.size && !descriptor.digest.matches(&part) {
-            return Err(Error::new(Code::DigestMismatch, "read", subject, "the bytes are others"));
+            return Err(Error::new(Code::DigestMismatch, "read", subject, "the bytes are others")
+                .with_host(host)
+                .into());
         }
         Ok(part)
     }
@@ -355,11 +385,11 @@ impl Repository {
     }
 
     /// A digest becomes a path only if it is one that we can verify.
-    pub(super) fn computable(&self, digest: &Digest) -> Result<()> {
+    pub(super) fn computable(&self, operation: &'static str, digest: &Digest) -> Result<()> {
         if Digest::parse(digest.as_str()).is_ok() {
             return Ok(());
         }
-        Err(verify::unknown_algorithm(self.subject(digest)))
+        Err(verify::unknown_algorithm(operation, self.subject(digest)))
     }
 }
 
@@ -379,7 +409,7 @@ impl Source for Repository {
                 return Err(Error::new(Code::InvalidReference, "resolve", repository, format!("{tag:?} is no tag")));
             }
             Target::Digest(digest) => {
-                self.computable(digest)?;
+                self.computable("resolve", digest)?;
                 Root { subject: self.subject(digest), text: digest.as_str(), digest: Some(digest) }
             }
         };
@@ -406,7 +436,7 @@ impl Source for Repository {
     }
 
     async fn fetch(&self, descriptor: &Descriptor, limits: &Limits) -> Result<Bytes> {
-        self.computable(&descriptor.digest)?;
+        self.computable("fetch", &descriptor.digest)?;
         let repository = self.reference.repository();
         verify::admit(&repository, descriptor, limits)?;
         let limit = verify::limit(&descriptor.media_type, limits);
@@ -426,7 +456,7 @@ impl Source for Repository {
     }
 
     async fn read(&self, descriptor: &Descriptor, offset: u64, length: u32) -> Result<Bytes> {
-        self.computable(&descriptor.digest)?;
+        self.computable("read", &descriptor.digest)?;
         let subject = self.subject(&descriptor.digest);
         let length = u64::from(length).min(descriptor.size.saturating_sub(offset));
         if length == 0 {
@@ -455,7 +485,7 @@ impl Source for Repository {
     }
 
     async fn open_at(&self, descriptor: &Descriptor, at: u64) -> Result<ByteStream> {
-        self.computable(&descriptor.digest)?;
+        self.computable("open", &descriptor.digest)?;
         let mut tried = self.tried();
         for (_, endpoint) in self.route("open")?.hosts(Need::Pull) {
             if tried.skips(endpoint) {
@@ -470,12 +500,12 @@ impl Source for Repository {
     }
 
     async fn tags(&self, next: Option<&str>) -> Result<TagPage> {
-        super::list::tags(self, next).await
+        list::tags(self, next).await
     }
 
     async fn referrers(&self, digest: &Digest, artifact_type: Option<&str>, limits: &Limits) -> Result<Bytes> {
-        self.computable(digest)?;
-        super::list::referrers(self, digest, artifact_type, limits).await
+        self.computable(list::REFERRERS, digest)?;
+        list::referrers(self, digest, artifact_type, limits).await
     }
 
     fn sink(&self) -> Result<Box<dyn Sink>> {

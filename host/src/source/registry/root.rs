@@ -37,6 +37,10 @@ impl Root<'_> {
         };
         let size = answer.header(CONTENT_LENGTH.as_str()).and_then(|text| text.parse().ok());
         let Some(size) = size.filter(|size| i64::try_from(*size).is_ok()) else { return Ok(None) };
+        // No manifest is empty; servers that send no body to a HEAD say this.
+        if size == 0 && area == Area::Manifests {
+            return Ok(None);
+        }
         let said = media_type::essence(answer.header(CONTENT_TYPE.as_str()).unwrap_or_default());
         let media_type = match area {
             Area::Manifests if media_type::ROOTS.contains(&said.as_str()) => said,

@@ -20,7 +20,7 @@ const OCI_SUBJECT: HeaderName = HeaderName::from_static("oci-subject");
 pub(super) async fn put(push: &Push, document: &Document) -> Result<Pushed> {
     let Document { descriptor, bytes, name } = document;
     let repository = &push.endpoint.repository;
-    push.repository.computable(&descriptor.digest)?;
+    push.repository.computable(PUSH, &descriptor.digest)?;
     let (target, subject) = match name.as_deref() {
         Some(tag) if reference::is_tag(tag) => (tag, format!("{repository}:{tag}")),
         Some(other) => {
@@ -37,7 +37,7 @@ pub(super) async fn put(push: &Push, document: &Document) -> Result<Pushed> {
     let spoken_of = referrers::Referrer::of(descriptor, bytes)
         .map_err(|detail| Error::new(Code::Malformed, PUSH, subject.as_str(), detail))?;
     if let Some(referrer) = &spoken_of {
-        push.repository.computable(&referrer.subject)?;
+        push.repository.computable(PUSH, &referrer.subject)?;
     }
 
     let url = push.endpoint.url(&format!("manifests/{target}"));
