@@ -104,6 +104,14 @@ impl Error {
         self
     }
 
+    /// What others wrote, told otherwise: detail and hint.
+    #[must_use]
+    pub(crate) fn retold(mut self, tell: impl Fn(&str) -> String) -> Self {
+        self.0.detail = tell(&self.0.detail);
+        self.0.hint = self.0.hint.map(|hint| tell(&hint).into());
+        self
+    }
+
     /// Who answered, and what.
     pub(crate) fn answer(&self) -> String {
         let Inner { detail, host, status, .. } = &*self.0;

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use reqwest::Response;
+use serde::Deserialize;
 
 use super::transport::{Fault, fault};
 use crate::error::{Error, Result};
@@ -79,5 +80,13 @@ pub(super) async fn next(response: &mut Response, idle: Duration) -> Result<Opti
     match tokio::time::timeout(idle, response.chunk()).await {
         Ok(read) => read.map_err(fault),
         Err(_) => Err(Fault::timed_out(idle, "more of the body")),
+    }
+}
+
+/// Reads an object. A list of its values in their order, which serde takes for one, is none to anybody else.
+pub(super) fn object<'a, T: Deserialize<'a>>(bytes: &'a [u8]) -> serde_json::Result<T> {
+    match bytes.trim_ascii_start().first() {
+        Some(b'[') => Err(serde::de::Error::custom("a list where an object is meant")),
+        _ => serde_json::from_slice(bytes),
     }
 }

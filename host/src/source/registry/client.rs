@@ -134,6 +134,8 @@ pub(super) struct Answer {
     host: String,
     /// What a refusal said, cleaned.
     said: String,
+    /// What the host was shown, and may echo wherever it likes.
+    secrets: Vec<Secret>,
 }
 
 impl Answer {
@@ -155,6 +157,8 @@ impl Answer {
 
     /// An answer that is none.
     pub(super) fn error(&self, code: Code, operation: &'static str, subject: &str, detail: impl Into<String>) -> Error {
+        let secrets: Vec<&str> = self.secrets.iter().map(Secret::reveal).collect();
+        let detail = text::clean(&detail.into(), &secrets);
         Error::new(code, operation, subject, detail).with_host(&self.host).with_status(self.status)
     }
 
@@ -268,8 +272,8 @@ impl Client {
                     // Reading the rest lets the connection be used again.
                     let refusal = turn.take(response, None, (&hop, reach)).await?;
                     let question = turn.question();
-                    let answered = self.auth.answer(endpoint, ask.access(), &sender, &challenges, question).await?;
-                    match answered {
+                    let answered = self.auth.answer(endpoint, ask.access(), &sender, &challenges, question).await;
+                    match answered.map_err(|error| turn.retold(error))? {
                         Some(new) if !is_same(&new, grant.as_deref()) => grant = Some(new),
                         _ => return Ok(refusal),
                     }
@@ -368,9 +372,11 @@ impl Turn<'_> {
             done: self.ask.verdict(status) == Verdict::Done,
             host: self.host.clone(),
             said: String::new(),
+            secrets: self.secrets(),
         };
         if Notices::are_in(&answer.headers) {
-            self.without_secrets(|secrets| self.client.notices.hear(&self.host, &answer.headers, secrets));
+            let secrets: Vec<&str> = answer.secrets.iter().map(Secret::reveal).collect();
+            self.client.notices.hear(&self.host, &answer.headers, &secrets);
         }
         if status == 206 && self.ask.range.is_none() && self.ask.write.is_none() {
             return Err(answer.malformed(self.ask.operation, self.ask.subject, "a part, unasked").into());
@@ -388,7 +394,8 @@ impl Turn<'_> {
             (verdict, _) => {
                 let limits = &self.client.limits;
                 let body = body::beginning(response, limits.control_body, self.client.timing.idle).await;
-                answer.said = self.without_secrets(|secrets| text::body(&body, secrets));
+                let secrets: Vec<&str> = answer.secrets.iter().map(Secret::reveal).collect();
+                answer.said = text::body(&body, &secrets);
                 if verdict == Verdict::Busy {
                     return Err(self.busy(&answer));
                 }
@@ -397,12 +404,18 @@ impl Turn<'_> {
         Ok(answer)
     }
 
-    /// Shows what somebody else said by `show`, which is told what not to repeat.
-    fn without_secrets<T>(&self, show: impl FnOnce(&[&str]) -> T) -> T {
+    /// What the host was shown: whatever it says may have it in it.
+    fn secrets(&self) -> Vec<Secret> {
         let configured = self.endpoint.headers();
-        let granted = self.grant.iter().flat_map(|grant| &grant.secrets).map(Secret::reveal);
-        let secrets: Vec<&str> = granted.chain(configured.values().filter_map(|value| value.to_str().ok())).collect();
-        show(&secrets)
+        let granted = self.grant.iter().flat_map(|grant| grant.secrets.iter().cloned());
+        granted.chain(configured.values().filter_map(|value| value.to_str().ok()).map(Secret::new)).collect()
+    }
+
+    /// An error without what the host was shown.
+    fn retold(&self, error: Error) -> Error {
+        let secrets = self.secrets();
+        let secrets: Vec<&str> = secrets.iter().map(Secret::reveal).collect();
+        error.retold(|text| text::clean(text, &secrets))
     }
 
     async fn read(&self, response: Response, limit: u64, verifier: Option<Verifier>) -> Result<Bytes, Failed> {
@@ -414,7 +427,9 @@ impl Turn<'_> {
             Ok(Err(Unread::Fault(fault))) => Err(Failed::of(fault, self.question(), &self.host)),
             Ok(Err(unread)) => {
                 let Ask { operation, subject, .. } = *self.ask;
-                Err(unread_error(unread, (operation, subject), &self.host, encoding.as_ref(), limit).into())
+                Err(self
+                    .retold(unread_error(unread, (operation, subject), &self.host, encoding.as_ref(), limit))
+                    .into())
             }
             Err(_) => {
                 let detail = format!("the document did not come within {:?}", timing.document);
@@ -435,9 +450,8 @@ impl Turn<'_> {
     }
 
     fn malformed(&self, response: &Response, detail: impl Into<String>) -> Error {
-        Error::new(Code::Malformed, self.ask.operation, self.ask.subject, detail)
-            .with_host(&self.host)
-            .with_status(response.status().as_u16())
+        let error = Error::new(Code::Malformed, self.ask.operation, self.ask.subject, detail);
+        self.retold(error.with_host(&self.host).with_status(response.status().as_u16()))
     }
 }
 

@@ -13,7 +13,7 @@ use super::client::{Answer, Ask, Take};
 use super::endpoint::Endpoint;
 use super::hosts::Need;
 use super::repository::{MANIFESTS, Repository};
-use super::{link, text};
+use super::{body, link, text};
 use crate::error::{Code, Error, Result};
 use crate::limits::Limits;
 use crate::source::{Source, TagPage};
@@ -51,11 +51,12 @@ pub(super) async fn tags(repository: &Repository, next: Option<&str>) -> Result<
     };
     let (number, count, query) =
         cursor(next).ok_or_else(|| error(Code::Other, "the cursor is none of ours".to_owned()))?;
-    if count >= limits.tag_pages {
-        return Err(error(Code::TooLarge, format!("it has more than {} pages of tags", limits.tag_pages)));
-    }
     let endpoint = route.host(number).filter(|endpoint| endpoint.allows(Need::Resolve));
     let endpoint = endpoint.ok_or_else(|| error(Code::Other, "the cursor is none of ours".to_owned()))?;
+    if count >= limits.tag_pages {
+        let detail = format!("it has more than {} pages of tags", limits.tag_pages);
+        return Err(error(Code::TooLarge, detail).with_host(endpoint.host()));
+    }
     page(repository, endpoint, (number, count), query, &subject).await
 }
 
@@ -72,7 +73,7 @@ async fn page(
     if !answer.is_done() {
         return Err(answer.refusal(endpoint, TAGS, subject));
     }
-    let list: TagList = serde_json::from_slice(&answer.body)
+    let list: TagList = body::object(&answer.body)
         .map_err(|error| answer.malformed(TAGS, subject, format!("it sent no list of tags: {error}")))?;
     let following = link::next(&url, links(&answer)).map_err(|detail| answer.malformed(TAGS, subject, detail))?;
 

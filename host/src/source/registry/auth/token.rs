@@ -197,9 +197,8 @@ impl Conversation<'_> {
         let asked = header(RETRY_AFTER).and_then(|value| retry_after(value, std::time::SystemTime::now()));
         let body = body::beginning(response, self.auth.body, self.auth.timing.idle).await;
         let credential = self.key.credential.as_deref();
-        let encoded = credential.and_then(basic).map(|(_, encoded)| encoded);
-        let secrets: Vec<&str> =
-            credential.map(Credential::secret).into_iter().chain(&encoded).map(Secret::reveal).collect();
+        let secrets = self.secrets();
+        let secrets: Vec<&str> = secrets.iter().map(Secret::reveal).collect();
         let question = Question { anonymous: credential.is_none(), ..self.question };
         let said = text::body(&body, &secrets);
         let error = match status {
@@ -211,7 +210,17 @@ impl Conversation<'_> {
         Failed { error, again }
     }
 
+    /// What the token server was shown.
+    fn secrets(&self) -> Vec<Secret> {
+        let credential = self.key.credential.as_deref();
+        let encoded = credential.and_then(basic).map(|(_, encoded)| encoded);
+        credential.map(|credential| credential.secret().clone()).into_iter().chain(encoded).collect()
+    }
+
     fn malformed(&self, url: &Url, detail: impl Into<String>) -> Error {
+        let secrets = self.secrets();
+        let secrets: Vec<&str> = secrets.iter().map(Secret::reveal).collect();
+        let detail = text::clean(&detail.into(), &secrets);
         Error::new(Code::Malformed, self.question.operation, self.question.subject, detail)
             .with_host(text::authority(url))
     }
@@ -228,8 +237,8 @@ fn oauth_form(key: &TokenKey, token: &Secret) -> String {
 }
 
 /// Reads a token; the message never quotes it.
-fn token(body: &[u8], now: Instant) -> Result<Token, String> {
-    let said: Said = serde_json::from_slice(body).map_err(|_| "what the token server sent is no token".to_owned())?;
+fn token(sent: &[u8], now: Instant) -> Result<Token, String> {
+    let said: Said = body::object(sent).map_err(|_| "what the token server sent is no token".to_owned())?;
     let tokens = [said.token, said.access_token];
     let text = tokens.into_iter().flatten().find(|token| !token.is_empty()).ok_or("the token server sent no token")?;
     if !text.bytes().all(|byte| byte.is_ascii_graphic()) {
@@ -261,6 +270,7 @@ mod tests {
             (r#"{"token":"t","expires_in":null,"issued_at":"never"}"#, Ok(("t", 50))),
             ("", Err("what the token server sent is no token")),
             ("<html>", Err("what the token server sent is no token")),
+            (r#"["t"]"#, Err("what the token server sent is no token")),
             ("[1]", Err("what the token server sent is no token")),
             ("{}", Err("the token server sent no token")),
             (r#"{"token":null}"#, Err("the token server sent no token")),

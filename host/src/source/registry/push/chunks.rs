@@ -67,7 +67,8 @@ impl Upload<'_> {
                 Chunk::TooLarge(error) => return Err(Stopped::new(Fate::Cancelled, error)),
                 Chunk::Arrived(arrived) => {
                     let detail = format!("it says that {arrived} bytes arrived, where {end} were sent");
-                    at_once(Error::new(Code::Malformed, PUSH, self.subject.as_str(), detail))
+                    let error = Error::new(Code::Malformed, PUSH, self.subject.as_str(), detail);
+                    at_once(error.with_host(self.push.endpoint.host()))
                 }
                 Chunk::Unsure(failed) => failed,
             };
