@@ -42,7 +42,6 @@ impl Play<'_> {
             };
             faults.extend(self.registry.asked().into_iter().filter(forbidden).map(|asked| format!("it asked {asked}")));
         }
-        faults.extend(registry.iter().filter_map(told_in_a_url));
         faults.extend(elsewhere.iter().flat_map(|request| self.told_elsewhere(request)));
         faults.extend(self.left_behind());
         faults
@@ -134,12 +133,19 @@ impl Play<'_> {
                 let digest = Digest::parse(&format!("{area}:{name}"));
                 if !digest.is_ok_and(|digest| digest.matches(&fs::read(&path).unwrap())) {
                     faults.push(format!("{shown} is not what its name says"));
-                } else if self.outcome.is_err() {
+                } else if self.outcome.is_err() && !self.is_ours(&path) {
                     faults.push(format!("{shown} was kept of a play that failed"));
                 }
             }
         }
         faults
+    }
+}
+
+impl Play<'_> {
+    /// Whether it is what was pushed, which was there before the play.
+    fn is_ours(&self, path: &Path) -> bool {
+        self.script.ask.content().is_some_and(|content| fs::read(path).unwrap() == **content)
     }
 }
 

@@ -304,7 +304,7 @@ impl Script {
     }
 
     /// The failure does not say that another try may help.
-    pub fn final_(mut self) -> Self {
+    pub fn for_good(mut self) -> Self {
         self.must.failure.iter_mut().for_each(|failure| failure.again = Some(false));
         self
     }

@@ -51,7 +51,7 @@ fn other_bytes() -> Vec<Script> {
                 what.replace("a no header", "no header"),
                 ask.clone(),
             );
-            scripts.push(script.play([no_head(), scene]).fails(&[Class::Mismatch]).final_().requests(3));
+            scripts.push(script.play([no_head(), scene]).fails(&[Class::Mismatch]).for_good().requests(3));
         }
     }
     scripts
@@ -68,7 +68,7 @@ fn heads_of_digests() -> Vec<Script> {
         script("head-of-another", "HEAD of a digest says that it is another.")
             .play([said(digest(lie()))])
             .fails(&[Class::Mismatch])
-            .final_(),
+            .for_good(),
         script("head-says-nothing", "HEAD of a digest says no digest; it was asked for by one.")
             .play([head()])
             .answers(root()),
@@ -108,7 +108,7 @@ fn tags() -> Vec<Script> {
             script(&format!("tag-of-another-{}", algorithm.as_str()), "A tag's body has not the digest of its header.")
                 .play([get(&other(algorithm))])
                 .fails(&[Class::Mismatch])
-                .final_(),
+                .for_good(),
         ]);
     }
     scripts

@@ -42,7 +42,7 @@ fn both(
     let classes = &[Malformed, TooLarge];
     match verdict {
         Verdict::Right => vec![fetched_right, tag_right],
-        Verdict::Wrong => vec![fetched.fails(classes).final_(), tag.fails(classes).final_()],
+        Verdict::Wrong => vec![fetched.fails(classes).for_good(), tag.fails(classes).for_good()],
         Verdict::Either => vec![fetched_right.fails(classes), tag_right.fails(classes)],
     }
 }

@@ -3,11 +3,19 @@
 //! A script that fits a table is a row of one. What a script needs to be read in its module stays there; what many need is
 //! in `things`.
 
+mod challenges;
 mod digests;
 mod documents;
+mod errors;
+mod lists;
+mod patience;
+mod ranges;
+mod redirects;
 mod sizes;
 mod things;
+mod tokens;
 mod types;
+mod uploads;
 
 pub use things::{PASSWORD, TOKEN, USER};
 
@@ -39,7 +47,21 @@ pub const POINTS: &[(u8, &str)] = &[
 
 /// Every script, in the order of the points.
 pub fn all() -> Vec<Script> {
-    let mut all = [digests::scripts(), sizes::scripts(), types::scripts(), documents::scripts()].concat();
+    let mut all = [
+        digests::scripts(),
+        sizes::scripts(),
+        types::scripts(),
+        documents::scripts(),
+        redirects::scripts(),
+        challenges::scripts(),
+        tokens::scripts(),
+        uploads::scripts(),
+        ranges::scripts(),
+        lists::scripts(),
+        patience::scripts(),
+        errors::scripts(),
+    ]
+    .concat();
     all.sort_by_key(|script| script.point);
     all
 }

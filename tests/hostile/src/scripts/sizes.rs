@@ -159,7 +159,7 @@ fn limits() -> Vec<Script> {
             script("tag-beyond-its-limit", "The manifest of a tag has 4 MiB and a byte", Ask::ResolveTag("1"))
                 .play([no_head(), get(&larger)])
                 .fails(&[TooLarge])
-                .final_(),
+                .for_good(),
         ]);
     }
     for (name, what, descriptor) in [
@@ -176,7 +176,7 @@ fn limits() -> Vec<Script> {
         ),
     ] {
         let script = Script::new(3, name, what, Ask::Fetch(descriptor)).play([on("GET", "*").body("x").endless()]);
-        scripts.push(script.fails(&[TooLarge]).final_().requests(0));
+        scripts.push(script.fails(&[TooLarge]).for_good().requests(0));
     }
     let endless = |scene: Scene| scene.body(vec![b' '; 1 << 16]).endless();
     for (name, what, ask, scene) in [

@@ -82,3 +82,8 @@ pub(super) fn get_manifest() -> Scene {
 pub(super) fn bytes(bytes: impl Into<Vec<u8>>) -> Arc<[u8]> {
     bytes.into().into()
 }
+
+/// A registry that lets nobody in who does not show a password; of what it says to others, nothing is secret yet.
+pub(super) fn guard() -> Scene {
+    on("*", "*").without("authorization").status(401).header("WWW-Authenticate", "Basic realm=\"registry\"")
+}
