@@ -5,6 +5,8 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
+#[path = "survival/cancelled.rs"]
+mod cancelled;
 #[path = "survival/client.rs"]
 mod client;
 #[path = "survival/judge.rs"]

@@ -168,6 +168,11 @@ impl Scene {
         Scene { ranges: true, ..self }
     }
 
+    /// Whether its answer comes a byte at a time.
+    pub fn drips(&self) -> bool {
+        self.drip.is_some()
+    }
+
     /// What this scene is for a request with a range.
     pub(crate) fn for_range(mut self, request: &Request) -> Self {
         let range = request.header("range").and_then(|range| range.strip_prefix("bytes=")?.split_once('-'));

@@ -24,6 +24,7 @@ struct Stage {
     scenes: Mutex<Vec<Scene>>,
     requests: Mutex<Vec<Request>>,
     connections: AtomicUsize,
+    held: AtomicUsize,
     ended: AtomicBool,
 }
 
@@ -63,8 +64,8 @@ impl Hostile {
     ) -> Hostile {
         names.push(("{host}", address.to_string()));
         let (scenes, requests) = (Mutex::new(scenes), Mutex::default());
-        let (connections, ended) = (AtomicUsize::new(0), AtomicBool::new(false));
-        let stage = Arc::new(Stage { address, names, scenes, requests, connections, ended });
+        let (connections, held, ended) = (AtomicUsize::new(0), AtomicUsize::new(0), AtomicBool::new(false));
+        let stage = Arc::new(Stage { address, names, scenes, requests, connections, held, ended });
         let shared = Arc::clone(&stage);
         std::thread::spawn(move || {
             for connection in listener.incoming() {
@@ -94,6 +95,11 @@ impl Hostile {
     /// How many connections were made so far.
     pub fn connections(&self) -> usize {
         self.0.connections.load(Ordering::Relaxed)
+    }
+
+    /// How many requests were left hanging so far, or are answered a byte at a time.
+    pub fn held(&self) -> usize {
+        self.0.held.load(Ordering::Relaxed)
     }
 
     /// Everything that came so far.
@@ -170,6 +176,9 @@ impl Stage {
     /// `false` where the connection ends with the answer.
     fn play(&self, scene: &Scene, request: &Request, out: &mut TcpStream) -> std::io::Result<bool> {
         self.pause(scene.delay);
+        if scene.hang || scene.drips() {
+            self.held.fetch_add(1, Ordering::Relaxed);
+        }
         if scene.hang {
             self.pause(PATIENCE);
             return Ok(false);

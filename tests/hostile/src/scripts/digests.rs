@@ -128,6 +128,7 @@ fn no_digests() -> Vec<Script> {
         ("65-digits", format!("sha256:{hex}0")),
         ("unknown-algorithm", format!("blake3:{hex}")),
         ("no-algorithm", hex.clone()),
+        ("line-break", format!("sha256:{hex}\r\nX-Injected: yes")),
         ("query", format!("sha256:{hex}?x=y")),
         ("two", format!("sha256:{hex}, sha256:{hex}")),
         ("long", format!("sha256:{}", "a".repeat(8 << 10))),

@@ -51,6 +51,7 @@ fn ambiguous() -> Vec<Script> {
     use Verdict::{Either, Right, Wrong};
     let with = |fields: &str| MANIFEST.replace(r#""layers":[]"#, &format!(r#""layers":[],{fields}"#));
     let annotated = |value: &str| with(&format!(r#""annotations":{{"a":{value}}}"#));
+    let million: Vec<String> = (0..1_000_000).map(|number| format!(r#""{number}":"""#)).collect();
     let annotations: Vec<String> = (0..200_000).map(|number| format!(r#""{number}":"""#)).collect();
     let nested = |depth: usize| with(&format!(r#""x":{}{}"#, "[".repeat(depth), "]".repeat(depth)));
     let nul = with("\"x\":\"\u{0}\"");
@@ -110,6 +111,12 @@ fn ambiguous() -> Vec<Script> {
         ("nested-100000-deep", "A manifest has an array 10^5 deep.", nested(100_000).into_bytes(), Either),
         ("nested-and-never-closed", "A document is 10^5 opened arrays.", "[".repeat(100_000).into_bytes(), Wrong),
         ("objects-100000-deep", "A document is 10^5 opened objects.", r#"{"a":"#.repeat(100_000).into_bytes(), Wrong),
+        (
+            "a-million-annotations",
+            "A manifest has a million annotations, which is more than 4 MiB.",
+            with(&format!(r#""annotations":{{{}}}"#, million.join(","))).into_bytes(),
+            Wrong,
+        ),
         (
             "200000-annotations",
             "A manifest has as many annotations as fit into 4 MiB.",
@@ -227,6 +234,12 @@ fn indexes() -> Vec<Script> {
             "An index has 30000 entries.",
             index(&(0..30_000).map(short).collect::<Vec<_>>().join(",")),
             Right,
+        ),
+        (
+            "100000-entries",
+            "An index has 10^5 entries, all of them empty.",
+            index(&vec!["{}"; 100_000].join(",")),
+            Either,
         ),
         (
             "more-entries-than-100000",
