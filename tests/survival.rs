@@ -19,6 +19,7 @@ mod memory;
 mod secrets;
 
 use std::collections::HashSet;
+use std::path::Path;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::channel;
@@ -27,7 +28,7 @@ use std::time::{Duration, Instant};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use portolan_hostile::scripts::{self, PASSWORD, USER};
+use portolan_hostile::scripts::{self, PASSWORD, POINTS, USER};
 use portolan_hostile::{Hostile, Script};
 use tokio::runtime;
 
@@ -109,6 +110,21 @@ fn names_are_unique_and_in_kebab_case() {
         assert!(kebab(name), "{name}");
         assert!(names.insert(name), "{name} is the name of two scripts");
     }
+}
+
+#[test]
+fn every_point_has_scripts_or_a_test_beside_them() {
+    let scripts = scripts::all();
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+    for (point, number) in POINTS.iter().zip(1..) {
+        assert_eq!(point.number, number);
+        let played = scripts.iter().filter(|script| script.point == number).count();
+        // TLS, files and plug-ins are no business of a plain registry.
+        assert_eq!(played == 0, matches!(number, 20 | 22..=26), "point {number} has {played} scripts");
+        assert!(played > 0 || !point.beside.is_empty(), "point {number} has nothing");
+        point.beside.iter().for_each(|file| assert!(root.join(file).is_file(), "{file} is none"));
+    }
+    assert!(scripts.iter().all(|script| POINTS.iter().any(|point| point.number == script.point)));
 }
 
 #[test]
