@@ -335,3 +335,65 @@ async fn a_token_of_one_user_is_not_another_users() {
     let mut asked = registry.requests().into_iter().filter(|request| request.path == "/v2/other/manifests/1");
     assert!(asked.any(|request| request.header("authorization") == Some("Bearer for-anybody")));
 }
+
+/// A folder with the helper `docker-credential-test`, which does this.
+fn helper(script: &str) -> TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("docker-credential-test");
+    // Written by another process: a file that this one had open for writing cannot be executed while a test beside this
+    // one forks.
+    let mut write = std::process::Command::new("sh");
+    write.args(["-c", "printf '#!/bin/sh\n%s\n' \"$1\" > \"$2\" && chmod 755 \"$2\"", "sh", script]).arg(path);
+    assert!(write.status().unwrap().success());
+    folder
+}
+
+#[tokio::test]
+async fn credentials_that_cannot_be_had() {
+    const BROKEN: &str = "unauthorized: cannot resolve ";
+    let stored = |entry: &str| format!(r#"{{"auths":{{"HOST":{entry}}}}}"#);
+    let asks_helper = r#"{"credsStore":"test"}"#.to_owned();
+    for (config, script, says) in [
+        ("{broken".to_owned(), "", "is no docker configuration"),
+        ("[".repeat(100_000), "", "is no docker configuration"),
+        (stored(r#"{"auth":"%%%"}"#), "", "its `auth` is not base64"),
+        (stored(r#"{"auth":"YWRh"}"#), "", "its `auth` is not user:password"),
+        (stored(r#"{"auth":["YWRh"]}"#), "", "is no docker configuration"),
+        (r#"{"credsStore":"../../bin/sh"}"#.to_owned(), "", "is no name of a credential helper"),
+        (r#"{"credHelpers":{"HOST":"a/b"}}"#.to_owned(), "", "is no name of a credential helper"),
+        (asks_helper.clone(), "exec sleep 600", "did not answer within"),
+        (asks_helper.clone(), "exec yes", "it prints more than credentials are"),
+        (asks_helper.clone(), "head -c 1073741824 /dev/zero", "it prints more than credentials are"),
+        (asks_helper.clone(), "echo locked; exit 1", "failed: locked"),
+        (asks_helper.clone(), "echo hunter2-hunter2", "printed something that is no credentials"),
+        (asks_helper, "exit 0", "printed something that is no credentials"),
+    ] {
+        let registry = Hostile::play(vec![challenged("Basic realm=x"), on("*", "*").status(401)]);
+        let (folder, helpers) = (tempfile::tempdir().unwrap(), helper(script));
+        fs::write(folder.path().join("config.json"), config.replace("HOST", &registry.host())).unwrap();
+        let mut timing = Timing::default();
+        timing.helper = Duration::from_secs(if script.contains("sleep") { 1 } else { 30 });
+        let client = client_with(&folder).credential_helpers(helpers.path().to_owned()).timing(timing);
+        let found = resolve_tag(&repository(client, &registry.host(), "app"), "1").await;
+        assert!(!failure(found.clone()).contains(PASSWORD), "{found:?}");
+        assert_says(found, &[BROKEN, says]);
+        assert_eq!(registry.requests().len(), 1, "nobody is asked without what cannot be read: {says}");
+    }
+}
+
+#[tokio::test]
+async fn a_password_with_colons_and_one_that_a_header_cannot_hold() {
+    let colons = "a:b::c";
+    let shown = format!("Basic {}", STANDARD.encode(format!("ada:{colons}")));
+    let registry = Hostile::play(guarded(&shown, "Basic realm=x"));
+    let entry = format!(r#"{{"auth":"{}"}}"#, STANDARD.encode(format!("ada:{colons}")));
+    let folder = docker(&registry.host(), &entry);
+    let app = repository(client_with(&folder), &registry.host(), "app");
+    assert_eq!(resolve_tag(&app, "1").await.unwrap(), manifest(MANIFEST));
+    // As it is in a header: nothing of it can begin another one.
+    let registry = Hostile::play(vec![challenged("Basic realm=x")]);
+    let folder = docker(&registry.host(), r#"{"registrytoken":"a\r\nX-Injected: yes"}"#);
+    let app = repository(client_with(&folder), &registry.host(), "app");
+    assert_says(resolve_tag(&app, "1").await, &["unauthorized: "]);
+    assert!(registry.requests().iter().all(|request| request.header("x-injected").is_none()));
+}

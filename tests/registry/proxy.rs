@@ -17,11 +17,14 @@ fn play(name: &str, variables: &[(&str, &str)]) {
 
 #[test]
 fn https_goes_through_the_proxy_and_this_machine_never_does() {
-    let proxy = Hostile::play(vec![on("*", "*").status(407)]);
-    let url = format!("http://{}", proxy.host());
-    play("ask_elsewhere_and_here", &[("https_proxy", &url), ("http_proxy", &url), ("HTTPS_PROXY", &url)]);
-    let asked = proxy.asked();
-    assert!(!asked.is_empty() && asked.iter().all(|asked| asked == "CONNECT registry.invalid:443"), "{asked:?}");
+    let refuse = |status: u16| on("*", "*").status(status).body("you are ada:pr0xy-pa55word");
+    for scene in [refuse(407), refuse(403), refuse(502), on("*", "*").cut_head(5), on("*", "*").body("no TLS")] {
+        let proxy = Hostile::play(vec![scene]);
+        let url = format!("http://ada:pr0xy-pa55word@{}", proxy.host());
+        play("ask_elsewhere_and_here", &[("https_proxy", &url), ("http_proxy", &url), ("HTTPS_PROXY", &url)]);
+        let asked = proxy.asked();
+        assert!(!asked.is_empty() && asked.iter().all(|asked| asked == "CONNECT registry.invalid:443"), "{asked:?}");
+    }
 }
 
 #[tokio::test]
@@ -30,6 +33,8 @@ async fn ask_elsewhere_and_here() {
     let elsewhere = repository(client(), "registry.invalid", "app");
     let error = resolve_tag(&elsewhere, "1").await.unwrap_err();
     assert_eq!(error.code(), Code::Unavailable, "{error}");
+    let shown = format!("{error} {error:?}");
+    assert!(!shown.contains("pr0xy") && !shown.contains("YWRhOnByMHh5LXBhNTV3b3Jk"), "{shown}");
 
     let (registry, here) = app(vec![serve("GET", "*", MANIFEST)]);
     assert_eq!(here.fetch(&manifest(MANIFEST), &Limits::default()).await.unwrap(), MANIFEST);
