@@ -57,7 +57,7 @@ fn timing(hangs: bool) -> Timing {
     timing.retry_most = Duration::from_millis(2);
     timing.retry_after_most = Duration::from_millis(2);
     if hangs {
-        let moment = Duration::from_millis(60);
+        let moment = Duration::from_millis(100);
         (timing.connect, timing.answer, timing.idle) = (moment, moment, moment);
         (timing.document, timing.stored) = (2 * moment, moment);
     }
@@ -105,7 +105,7 @@ pub async fn ask(source: Arc<dyn Source>, host: String, ask: Ask) -> Result<Answ
 }
 
 fn whole(bytes: Bytes) -> Answer {
-    Answer::Bytes(bytes.to_vec().into())
+    Answer::Bytes((&*bytes).into())
 }
 
 /// A blob that can be had as often as it is asked for.

@@ -9,9 +9,9 @@ use portolan_oci::Digest;
 
 use super::{client, secrets};
 
-/// The most that a client may hold at a time: the largest thing that it is given to hold is a document of 4 MiB, a chunk of
-/// 8 MiB, or four parts on their way; all of them a few times over.
-const MEMORY: isize = 24 << 20;
+/// The most that a client may hold at a time, in bytes. The largest thing that it is given to hold is a document of 4 MiB;
+/// it may hold that, what it grew from, and a copy to hand out.
+const MEMORY: isize = 16 << 20;
 
 /// What happened.
 pub struct Play<'a> {

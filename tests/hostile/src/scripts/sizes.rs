@@ -81,7 +81,7 @@ fn lengths() -> Vec<Script> {
         let slow = |name: &str, what: &str, scene: Scene| {
             Script::new(2, format!("{asked}-{name}"), what, ask.clone()).play([scene]).hangs()
         };
-        let byte = get().body(right).drip(Duration::from_millis(8));
+        let byte = get().body(right).drip(Duration::from_millis(20));
         let slowly = slow("byte-by-byte", "A body comes a byte at a time, each in time.", byte)
             .fails(&[Unavailable])
             .retryable();
