@@ -106,7 +106,8 @@ fn names_are_unique_and_in_kebab_case() {
         name.split('-').all(word)
     };
     let mut names = HashSet::new();
-    for Script { name, .. } in &scripts {
+    for Script { name, must, .. } in &scripts {
+        assert!(must.answer.is_some() || must.failure.is_some(), "{name} does not say what is right");
         assert!(kebab(name), "{name}");
         assert!(names.insert(name), "{name} is the name of two scripts");
     }

@@ -1,4 +1,4 @@
-//! Our client, asked what a script asks. Another client would have this file and no other.
+//! Our client, asked what a script asks: all that is particular to it.
 
 use std::fs;
 use std::path::Path;

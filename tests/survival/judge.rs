@@ -140,9 +140,7 @@ impl Play<'_> {
         }
         faults
     }
-}
 
-impl Play<'_> {
     /// Whether it is what was pushed, which was there before the play.
     fn is_ours(&self, path: &Path) -> bool {
         self.script.ask.content().is_some_and(|content| fs::read(path).unwrap() == **content)

@@ -191,7 +191,7 @@ impl fmt::Display for Must {
             (Some(answer), Some(failure)) => write!(f, "{answer}; or {failure}"),
             (Some(answer), None) => answer.fmt(f),
             (None, Some(failure)) => failure.fmt(f),
-            (None, None) => f.write_str("anything"),
+            (None, None) => f.write_str("it does not say"),
         }
     }
 }
@@ -233,8 +233,8 @@ impl fmt::Display for Conduct {
 }
 
 impl Script {
-    /// A script that must fail, in some way, until it is told what else. Nothing may come to the other server, and a hundred
-    /// requests to the registry.
+    /// A script that plays nothing yet, and has to be told what a client must make of it. Nothing may come to the other
+    /// server, and a hundred requests to the registry.
     pub fn new(point: u8, name: impl Into<String>, what: impl Into<String>, ask: Ask) -> Script {
         Script {
             point,

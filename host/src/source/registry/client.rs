@@ -157,8 +157,7 @@ impl Answer {
 
     /// An answer that is none.
     pub(super) fn error(&self, code: Code, operation: &'static str, subject: &str, detail: impl Into<String>) -> Error {
-        let secrets: Vec<&str> = self.secrets.iter().map(Secret::reveal).collect();
-        let detail = text::clean(&detail.into(), &secrets);
+        let detail = text::clean(&detail.into(), &Secret::reveal_all(&self.secrets));
         Error::new(code, operation, subject, detail).with_host(&self.host).with_status(self.status)
     }
 
@@ -375,8 +374,7 @@ impl Turn<'_> {
             secrets: self.secrets(),
         };
         if Notices::are_in(&answer.headers) {
-            let secrets: Vec<&str> = answer.secrets.iter().map(Secret::reveal).collect();
-            self.client.notices.hear(&self.host, &answer.headers, &secrets);
+            self.client.notices.hear(&self.host, &answer.headers, &Secret::reveal_all(&answer.secrets));
         }
         if status == 206 && self.ask.range.is_none() && self.ask.write.is_none() {
             return Err(answer.malformed(self.ask.operation, self.ask.subject, "a part, unasked").into());
@@ -394,8 +392,7 @@ impl Turn<'_> {
             (verdict, _) => {
                 let limits = &self.client.limits;
                 let body = body::beginning(response, limits.control_body, self.client.timing.idle).await;
-                let secrets: Vec<&str> = answer.secrets.iter().map(Secret::reveal).collect();
-                answer.said = text::body(&body, &secrets);
+                answer.said = text::body(&body, &Secret::reveal_all(&answer.secrets));
                 if verdict == Verdict::Busy {
                     return Err(self.busy(&answer));
                 }
@@ -414,8 +411,7 @@ impl Turn<'_> {
     /// An error without what the host was shown.
     fn retold(&self, error: Error) -> Error {
         let secrets = self.secrets();
-        let secrets: Vec<&str> = secrets.iter().map(Secret::reveal).collect();
-        error.retold(|text| text::clean(text, &secrets))
+        error.retold(|text| text::clean(text, &Secret::reveal_all(&secrets)))
     }
 
     async fn read(&self, response: Response, limit: u64, verifier: Option<Verifier>) -> Result<Bytes, Failed> {

@@ -30,6 +30,11 @@ impl Secret {
     pub(super) fn reveal(&self) -> &str {
         &self.0
     }
+
+    /// Several of them, for who has to keep them out of a message.
+    pub(super) fn reveal_all(secrets: &[Secret]) -> Vec<&str> {
+        secrets.iter().map(Secret::reveal).collect()
+    }
 }
 
 impl fmt::Debug for Secret {

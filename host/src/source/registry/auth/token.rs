@@ -197,10 +197,8 @@ impl Conversation<'_> {
         let asked = header(RETRY_AFTER).and_then(|value| retry_after(value, std::time::SystemTime::now()));
         let body = body::beginning(response, self.auth.body, self.auth.timing.idle).await;
         let credential = self.key.credential.as_deref();
-        let secrets = self.secrets();
-        let secrets: Vec<&str> = secrets.iter().map(Secret::reveal).collect();
         let question = Question { anonymous: credential.is_none(), ..self.question };
-        let said = text::body(&body, &secrets);
+        let said = text::body(&body, &Secret::reveal_all(&self.secrets()));
         let error = match status {
             // It is the token server that is not there; of the image that says nothing.
             404 => self.malformed(url, format!("no token: {said}")).with_status(status),
@@ -218,9 +216,7 @@ impl Conversation<'_> {
     }
 
     fn malformed(&self, url: &Url, detail: impl Into<String>) -> Error {
-        let secrets = self.secrets();
-        let secrets: Vec<&str> = secrets.iter().map(Secret::reveal).collect();
-        let detail = text::clean(&detail.into(), &secrets);
+        let detail = text::clean(&detail.into(), &Secret::reveal_all(&self.secrets()));
         Error::new(Code::Malformed, self.question.operation, self.question.subject, detail)
             .with_host(text::authority(url))
     }
