@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use portolan_oci::media_type::{self, Kind};
 use portolan_oci::registry::challenge::{self, Challenge};
-use portolan_oci::registry::link;
+use portolan_oci::registry::{link, range};
 use portolan_oci::verify::Verifier;
 use portolan_oci::{Code, Descriptor, Digest, Reference, document, limits, reference, text};
 use serde::{Deserialize, Serialize};
@@ -243,14 +243,11 @@ impl Repository {
         let last = offset + (length - 1);
         let range = Some(format!("bytes={offset}-{last}"));
         let answer = self.content(tokens, "read", &subject, descriptor, range, Take::Part { offset, length })?;
-        let fail = |code, detail: &str| Err(self.error(code, "read", &subject, detail));
-        let said = answer.header("content-range").trim();
-        let (told, total) = said.split_once('/').unwrap_or((said, "*"));
-        if answer.status == 206
-            && (told != format!("bytes {offset}-{last}") || (total != "*" && total != descriptor.size.to_string()))
-        {
-            return fail(Code::Malformed, "it sent another part than it was asked for");
+        if answer.status == 206 {
+            range::check(answer.header("content-range"), (offset, last), descriptor.size)
+                .map_err(|detail| self.error(Code::Malformed, "read", &subject, &detail))?;
         }
+        let fail = |code, detail: &str| Err(self.error(code, "read", &subject, detail));
         if answer.body.len() as u64 != length {
             let detail = format!("{} bytes came, and {length} were asked for", answer.body.len());
             return fail(Code::Unavailable, &detail);
@@ -311,7 +308,7 @@ impl Repository {
         let mut tags = list.tags.unwrap_or_default();
         // What is no tag nobody can ask for; the others are none the worse for it.
         tags.retain(|tag| reference::is_tag(tag) && seen.insert(tag.clone()));
-        let following = following(&url, &answer).map_err(|detail| fail(Code::Malformed, &detail))?;
+        let following = link::next(&url, answer.all("link")).map_err(|detail| fail(Code::Malformed, &detail))?;
         Ok((tags, following.map(|query| format!("{} {query}", page + 1))))
     }
 
@@ -356,7 +353,7 @@ impl Repository {
                 return Err(self.refusal(&answer, REFERRERS, &subject));
             }
             add(&mut found, &answer)?;
-            match following(&url, &answer).map_err(|detail| fail(Code::Malformed, &detail))? {
+            match link::next(&url, answer.all("link")).map_err(|detail| fail(Code::Malformed, &detail))? {
                 None => break,
                 Some(_) if page + 1 >= limits::TAG_PAGES => {
                     let detail = format!("it has more than {} pages of referrers", limits::TAG_PAGES);
@@ -487,17 +484,6 @@ const SHOWN: usize = 1 << 10;
 
 fn user_agent() -> (&'static str, String) {
     ("user-agent", concat!("portolan/", env!("CARGO_PKG_VERSION")).to_owned())
-}
-
-/// The query of the next page; `None` on the last one. It stays the same list of the same server.
-fn following(asked: &Url, answer: &Answer) -> Result<Option<String>, String> {
-    let Some(target) = answer.all("link").find_map(link::next_target) else { return Ok(None) };
-    let url = asked.join(target).map_err(|error| format!("its Link is no URL: {error}"))?;
-    let same = url.origin() == asked.origin() && url.path() == asked.path();
-    match url.query() {
-        Some(query) if same && !query.is_empty() && Some(query) != asked.query() => Ok(Some(query.to_owned())),
-        _ => Err("its Link leads to another list, or to where it is".into()),
-    }
 }
 
 /// Referrers, each once.

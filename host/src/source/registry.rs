@@ -13,7 +13,7 @@
 //! verify    ─ digest and size, to the end       (body, and `source::verify`)
 //! ```
 //!
-//! `client` is their order; `repository` knows which path is asked for what; `list` and `link` know pages; `push`
+//! `client` is their order; `repository` knows which path is asked for what; `list` knows pages; `push`
 //! writes; `cache` keeps documents. Everything is lazy: making a [`Registry`] opens no file and no connection.
 //!
 //! Not here: what a tag *should* mean, which platform is wanted, and which documents to read. Guests decide that.
@@ -33,7 +33,6 @@ mod explain;
 mod failed;
 mod flights;
 mod hosts;
-mod link;
 mod list;
 mod notices;
 mod payload;

@@ -1,4 +1,29 @@
 //! `Link: <…>; rel="next"`: where a list goes on (RFC 8288, as far as registries write it).
+//!
+//! The URL is the registry's to choose, but only within the list that was asked for: credentials were once sent wherever a
+//! `Link` pointed (GHSA-h7vf-4x9w-h99v), and a guest's grant ends at its repository. So what is kept of it is its query,
+//! the registry's opaque cursor.
+
+#[cfg(feature = "url")]
+use url::Url;
+
+/// The query of the next page of `asked`; `None` on the last page. The message says why a link is not followed.
+#[cfg(feature = "url")]
+pub fn next<'a>(asked: &Url, headers: impl IntoIterator<Item = &'a str>) -> Result<Option<String>, String> {
+    let Some(target) = headers.into_iter().find_map(next_target) else { return Ok(None) };
+    let url = asked.join(target).map_err(|error| format!("its Link is no URL: {error}"))?;
+    if url.origin() != asked.origin() || !url.username().is_empty() || url.password().is_some() {
+        return Err("its Link leads to another server".to_owned());
+    }
+    if url.path() != asked.path() {
+        return Err("its Link leads to another list".to_owned());
+    }
+    match url.query() {
+        None | Some("") => Err("its Link leads back to the beginning".to_owned()),
+        query if query == asked.query() => Err("its Link leads to the page it is on".to_owned()),
+        Some(query) => Ok(Some(query.to_owned())),
+    }
+}
 
 /// The target of the first link whose relation is `next`.
 pub fn next_target(header: &str) -> Option<&str> {
@@ -33,6 +58,37 @@ mod tests {
             ("", None),
         ] {
             assert_eq!(next_target(header), expected, "{header}");
+        }
+    }
+
+    #[cfg(feature = "url")]
+    #[test]
+    fn links() {
+        let asked = Url::parse("https://r.example/v2/a/tags/list?n=2").unwrap();
+        for (header, expected) in [
+            (r#"</v2/a/tags/list?n=2&last=b>; rel="next""#, Ok(Some("n=2&last=b"))),
+            (r#"<https://r.example/v2/a/tags/list?last=b>; rel=next"#, Ok(Some("last=b"))),
+            (r#"<https://r.example:443/v2/a/tags/list?last=b>;title="x";REL="Next""#, Ok(Some("last=b"))),
+            (r#"<?last=b%20c>; rel="next""#, Ok(Some("last=b%20c"))),
+            (r#"</x>; rel="prev", <?last=b>; rel="next""#, Ok(Some("last=b"))),
+            ("", Ok(None)),
+            (r#"<?last=b>; rel="prev""#, Ok(None)),
+            ("<?last=b>", Ok(None)),
+            (r#"<?last=b; rel="next""#, Ok(None)),
+            (r#"?last=b; rel="next""#, Ok(None)),
+            (r#"<https://evil.example/v2/a/tags/list?last=b>; rel="next""#, Err("its Link leads to another server")),
+            (r#"<//evil.example/v2/a/tags/list?last=b>; rel="next""#, Err("its Link leads to another server")),
+            (r#"<http://r.example/v2/a/tags/list?last=b>; rel="next""#, Err("its Link leads to another server")),
+            (r#"<https://r.example:444/v2/a/tags/list?last=b>; rel="next""#, Err("its Link leads to another server")),
+            (r#"<https://u@r.example/v2/a/tags/list?last=b>; rel="next""#, Err("its Link leads to another server")),
+            (r#"</v2/b/tags/list?last=b>; rel="next""#, Err("its Link leads to another list")),
+            (r#"</v2/a/../b/tags/list?last=b>; rel="next""#, Err("its Link leads to another list")),
+            (r#"</v2/a/tags/list>; rel="next""#, Err("its Link leads back to the beginning")),
+            (r#"<?n=2>; rel="next""#, Err("its Link leads to the page it is on")),
+            (r#"<https://[>; rel="next""#, Err("its Link is no URL: invalid IPv6 address")),
+        ] {
+            let found = next(&asked, [header]);
+            assert_eq!(found.as_ref().map(Option::as_deref).map_err(String::as_str), expected, "{header}");
         }
     }
 }

@@ -5,3 +5,5 @@
 pub mod address;
 pub mod challenge;
 pub mod link;
+pub mod range;
+pub mod retry_after;

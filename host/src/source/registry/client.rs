@@ -24,7 +24,7 @@ use super::failed::{Failed, fault_error};
 use super::notices::Notices;
 use super::payload::{Guard, Payload};
 use super::queue::{Line, Place, Queue};
-use super::retry::{Again, Cause, Tries, retry_after};
+use super::retry::{Again, Cause, Tries};
 use super::text;
 use super::transport::Transport;
 use crate::error::{Code, Error, Result};
@@ -32,6 +32,7 @@ use crate::limits::Limits;
 use crate::source::verify::Verifier;
 use portolan_oci::registry::address::Reach;
 use portolan_oci::registry::challenge::{self, Challenge};
+use portolan_oci::registry::retry_after;
 
 /// What is to come of the answer's body.
 #[derive(Debug, Clone, Copy)]
@@ -437,12 +438,12 @@ impl Turn<'_> {
 
     fn busy(&self, answer: &Answer) -> Failed {
         let asked = answer.headers.get(RETRY_AFTER).and_then(|value| value.to_str().ok());
-        let asked = asked.and_then(|value| retry_after(value, SystemTime::now()));
+        let asked = asked.and_then(|value| retry_after::parse(value, SystemTime::now()));
         let mut error = answer.refusal(self.endpoint, self.ask.operation, self.ask.subject);
         if let Some(asked) = asked {
-            error = error.with_retry_after(u32::try_from(asked.as_secs()).unwrap_or(u32::MAX));
+            error = error.with_retry_after(asked);
         }
-        Failed { error, again: Some(Again { cause: Cause::Busy, asked }) }
+        Failed { error, again: Some(Again::busy(asked)) }
     }
 
     fn malformed(&self, response: &Response, detail: impl Into<String>) -> Error {

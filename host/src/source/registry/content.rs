@@ -14,6 +14,7 @@ use std::sync::Arc;
 use bytes::{Buf as _, Bytes};
 use futures_util::stream;
 use portolan_oci::Descriptor;
+use portolan_oci::registry::range;
 use reqwest::Response;
 use reqwest::header::{CONTENT_RANGE, ETAG, HeaderValue};
 use tokio::task::JoinHandle;
@@ -22,7 +23,7 @@ use super::body::{self, Unread};
 use super::client::{Answer, unread_error};
 use super::endpoint::Endpoint;
 use super::queue::{Line, Place};
-use super::repository::{self, Repository};
+use super::repository::Repository;
 use super::retry::{self, Cause};
 use super::transport::Fault;
 use crate::error::{Code, Error, Result};
@@ -339,7 +340,6 @@ impl Job {
     }
 }
 
-fn ranged(answer: &Answer, (first, last): (u64, u64), size: u64) -> Result<(), String> {
-    let said = answer.header(CONTENT_RANGE.as_str()).unwrap_or_default();
-    repository::check_range(said, first, last - first + 1, size)
+fn ranged(answer: &Answer, part: (u64, u64), size: u64) -> Result<(), String> {
+    range::check(answer.header(CONTENT_RANGE.as_str()).unwrap_or_default(), part, size)
 }

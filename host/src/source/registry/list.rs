@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 
 use bytes::Bytes;
+use portolan_oci::registry::link;
 use portolan_oci::{Descriptor, Digest, document, media_type, reference};
 use reqwest::header::{CONTENT_TYPE, LINK};
 use serde::{Deserialize, Serialize};
@@ -13,7 +14,7 @@ use super::client::{Answer, Ask, Take};
 use super::endpoint::Endpoint;
 use super::hosts::Need;
 use super::repository::{MANIFESTS, Repository};
-use super::{body, link, text};
+use super::{body, text};
 use crate::error::{Code, Error, Result};
 use crate::limits::Limits;
 use crate::source::{Source, TagPage};

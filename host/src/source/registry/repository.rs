@@ -4,6 +4,7 @@ use std::sync::{Arc, OnceLock};
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use portolan_oci::registry::range;
 use portolan_oci::{Descriptor, Digest, Kind, Reference, document, media_type};
 use reqwest::header::{CONTENT_RANGE, CONTENT_TYPE};
 
@@ -314,12 +315,12 @@ impl Repository {
         length: u64,
     ) -> Result<Bytes, Failed> {
         let subject = self.subject(&descriptor.digest);
-        let mut answer =
-            self.blob(endpoint, "read", descriptor, Some((offset, offset + (length - 1))), Line::Blobs).await?;
+        let asked = (offset, offset + (length - 1));
+        let mut answer = self.blob(endpoint, "read", descriptor, Some(asked), Line::Blobs).await?;
         let skip = match answer.status {
             206 => {
-                let range = answer.header(CONTENT_RANGE.as_str()).unwrap_or_default();
-                check_range(range, offset, length, descriptor.size)
+                let said = answer.header(CONTENT_RANGE.as_str()).unwrap_or_default();
+                range::check(said, asked, descriptor.size)
                     .map_err(|detail| answer.malformed("read", &subject, detail))?;
                 0
             }
@@ -525,46 +526,4 @@ pub(super) fn identity(cache: &Cache, credential: Option<&Credential>) -> Option
 /// The error of what a host does not have.
 fn absent(endpoint: &Endpoint, operation: &'static str, subject: String) -> Error {
     Error::new(Code::NotFound, operation, subject, "it is not there").with_host(endpoint.host()).with_status(404)
-}
-
-/// `Content-Range: bytes FIRST-LAST/TOTAL` has to be what was asked for.
-pub(super) fn check_range(header: &str, offset: u64, length: u64, size: u64) -> Result<(), String> {
-    let parsed = || {
-        let (range, total) = header.trim().strip_prefix("bytes ")?.split_once('/')?;
-        let (first, last) = range.split_once('-')?;
-        let total = if total == "*" { size } else { total.parse().ok()? };
-        Some((first.parse::<u64>().ok()?, last.parse::<u64>().ok()?, total))
-    };
-    let wanted = (offset, offset + (length - 1), size);
-    match parsed() {
-        Some(range) if range == wanted => Ok(()),
-        Some((first, last, total)) => Err(format!(
-            "it sent bytes {first} to {last} of {total}, and was asked for {} to {} of {size}",
-            wanted.0, wanted.1
-        )),
-        None => Err("it sent a part without saying which".to_owned()),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn ranges() {
-        for (header, fits) in [
-            ("bytes 10-19/100", true),
-            ("bytes 10-19/*", true),
-            ("bytes 10-18/100", false),
-            ("bytes 0-9/100", false),
-            ("bytes 10-19/99", false),
-            ("bytes 10-19", false),
-            ("bytes */100", false),
-            ("items 10-19/100", false),
-            ("bytes 10-99999999999999999999/100", false),
-            ("", false),
-        ] {
-            assert_eq!(check_range(header, 10, 10, 100).is_ok(), fits, "{header}");
-        }
-    }
 }

@@ -3,7 +3,7 @@
 //! Pure but for the jitter. A retry never changes a verdict: a digest that differs or a rule that was broken is final.
 
 use std::hash::{BuildHasher, RandomState};
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use super::Timing;
 
@@ -29,6 +29,13 @@ pub(super) struct Again {
     pub cause: Cause,
     /// How long the registry asked us to wait.
     pub asked: Option<Duration>,
+}
+
+impl Again {
+    /// After an answer that asks for patience, and for how many seconds of it.
+    pub(super) fn busy(seconds: Option<u32>) -> Again {
+        Again { cause: Cause::Busy, asked: seconds.map(|seconds| Duration::from_secs(seconds.into())) }
+    }
 }
 
 /// The tries of one request.
@@ -80,17 +87,6 @@ fn jitter() -> f64 {
     (random >> 11) as f64 / (1u64 << 53) as f64
 }
 
-/// `Retry-After`: seconds or a date. What is neither says nothing.
-pub(super) fn retry_after(header: &str, now: SystemTime) -> Option<Duration> {
-    let header = header.trim();
-    if !header.is_empty() && header.bytes().all(|byte| byte.is_ascii_digit()) {
-        // More digits than fit are more seconds than anybody waits.
-        return Some(Duration::from_secs(header.parse().unwrap_or(u64::from(u32::MAX))));
-    }
-    let date = httpdate::parse_http_date(header).ok()?;
-    Some(date.duration_since(now).unwrap_or(Duration::ZERO))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -133,25 +129,6 @@ mod tests {
         for (asked, waited) in [(0, 0), (7, 7), (60, 60), (61, 60), (u64::from(u32::MAX), 60)] {
             let wait = wait(Cause::Busy, 1, Some(Duration::from_secs(asked)), &timing);
             assert_eq!(wait, Some(Duration::from_secs(waited)), "{asked}");
-        }
-    }
-
-    #[test]
-    fn retry_after_headers() {
-        let now = SystemTime::UNIX_EPOCH + Duration::from_secs(784_111_777); // Sun, 06 Nov 1994 08:49:37 GMT
-        for (header, seconds) in [
-            ("0", Some(0)),
-            (" 30 ", Some(30)),
-            ("100000000000", Some(100_000_000_000)),
-            ("99999999999999999999999", Some(u64::from(u32::MAX))),
-            ("Sun, 06 Nov 1994 08:49:47 GMT", Some(10)),
-            ("Sun, 06 Nov 1994 08:49:27 GMT", Some(0)),
-            ("-5", None),
-            ("1.5", None),
-            ("", None),
-            ("soon", None),
-        ] {
-            assert_eq!(retry_after(header, now).map(|wait| wait.as_secs()), seconds, "{header:?}");
         }
     }
 }

@@ -4,9 +4,10 @@
 //! <https://distribution.github.io/distribution/spec/auth/token/> and `…/oauth/`.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use bytes::Bytes;
+use portolan_oci::registry::retry_after;
 use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, LOCATION, RETRY_AFTER};
 use reqwest::{Method, Response};
 use serde::Deserialize;
@@ -20,7 +21,7 @@ use crate::source::registry::body::{self, Unread};
 use crate::source::registry::classify::{Question, Verdict, refusal};
 use crate::source::registry::credentials::{Credential, Secret};
 use crate::source::registry::failed::Failed;
-use crate::source::registry::retry::{Again, Cause, Tries, retry_after};
+use crate::source::registry::retry::{Again, Tries};
 use crate::source::registry::text;
 
 /// What a token is for. Another credential never gets the token of this one, and nobody that of who writes.
@@ -194,7 +195,7 @@ impl Conversation<'_> {
 
     async fn refused(&self, url: &Url, verdict: Verdict, status: u16, response: Response) -> Failed {
         let header = |name: HeaderName| response.headers().get(name).and_then(|value| value.to_str().ok());
-        let asked = header(RETRY_AFTER).and_then(|value| retry_after(value, std::time::SystemTime::now()));
+        let asked = header(RETRY_AFTER).and_then(|value| retry_after::parse(value, SystemTime::now()));
         let body = body::beginning(response, self.auth.body, self.auth.timing.idle).await;
         let credential = self.key.credential.as_deref();
         let question = Question { anonymous: credential.is_none(), ..self.question };
@@ -204,7 +205,7 @@ impl Conversation<'_> {
             404 => self.malformed(url, format!("no token: {said}")).with_status(status),
             _ => refusal(question, &text::authority(url), status, &format!("no token: {said}")),
         };
-        let again = (verdict == Verdict::Busy).then_some(Again { cause: Cause::Busy, asked });
+        let again = (verdict == Verdict::Busy).then(|| Again::busy(asked));
         Failed { error, again }
     }
 

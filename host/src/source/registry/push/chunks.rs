@@ -5,6 +5,7 @@
 
 use bytes::{Buf, Bytes, BytesMut};
 use futures_util::TryStreamExt;
+use portolan_oci::registry::range;
 use reqwest::header::{LOCATION, RANGE};
 
 use super::PUSH;
@@ -115,7 +116,7 @@ impl Upload<'_> {
             201 if end == self.descriptor.size && self.is_stored(&answer) => Ok(Chunk::Stored),
             _ => {
                 self.follow(session, &answer)?;
-                Ok(match answer.header(RANGE.as_str()).map(arrived) {
+                Ok(match answer.header(RANGE.as_str()).map(range::arrived) {
                     None => Chunk::Arrived(end),
                     Some(Some(arrived)) => Chunk::Arrived(arrived),
                     Some(None) => {
@@ -168,7 +169,7 @@ impl Upload<'_> {
         if answer.header(LOCATION.as_str()).is_some() {
             self.follow(session, answer)?;
         }
-        match answer.header(RANGE.as_str()).and_then(arrived) {
+        match answer.header(RANGE.as_str()).and_then(range::arrived) {
             // `0-0` is what they say of one byte, and of none.
             Some(arrived) if arrived > 1 => Ok(arrived),
             _ => {
@@ -220,13 +221,6 @@ impl Upload<'_> {
 
 fn cancelled(failed: Failed) -> Stopped {
     Stopped::new(Fate::Cancelled, failed)
-}
-
-/// How many bytes `0-LAST` is. The specification has no unit there; some registries write one, as HTTP does.
-fn arrived(range: &str) -> Option<u64> {
-    let range = range.trim();
-    let last = range.strip_prefix("bytes=").unwrap_or(range).strip_prefix("0-")?;
-    last.parse::<u64>().ok()?.checked_add(1)
 }
 
 /// Content, a chunk at a time.
@@ -291,29 +285,5 @@ impl<'a> Reader<'a> {
 
     fn other_size(&self, left: u64) -> Error {
         other_size(&self.upload.subject, self.upload.descriptor.size, left)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn ranges() {
-        for (range, bytes) in [
-            ("0-0", Some(1)),
-            ("0-1048575", Some(1_048_576)),
-            (" 0-9 ", Some(10)),
-            ("bytes=0-9", Some(10)),
-            ("0-18446744073709551615", None),
-            ("0-18446744073709551616", None),
-            ("5-9", None),
-            ("0--1", None),
-            ("0-", None),
-            ("9", None),
-            ("", None),
-        ] {
-            assert_eq!(arrived(range), bytes, "{range:?}");
-        }
     }
 }
