@@ -272,6 +272,7 @@ fn a_platform_is_written_short_or_long() {
         (platform("linux", "amd64", "", "", &[""]),                   "linux/amd64",         "linux/amd64"),
         (platform("linux", "amd64", "", "a+b", &["(c)", "d/e", "%"]), "linux/amd64",         "linux(a%2Bb+%25+%28c%29+d%2Fe)/amd64"),
         (platform("linux", "amd64", "", "%41", &[]),                  "linux/amd64",         "linux(%2541)/amd64"),
+        (platform("linux", "amd64", "", "\x1b 1", &["ä"]),            "linux/amd64",         "linux(%1B%201+%C3%A4)/amd64"),
         (platform("linux", "", "", "", &[]),                          "linux",               "linux"),
         (platform("linux", "", "v8", "", &[]),                        "linux/v8",            "linux/v8"),
         // Without an operating system nothing else is said.

@@ -8,6 +8,8 @@ mod parse;
 mod select;
 mod windows;
 
+use std::fmt::Write as _;
+
 use serde::{Deserialize, Serialize};
 
 pub use matcher::{Matcher, Rank};
@@ -114,16 +116,14 @@ impl Platform {
     }
 }
 
-/// What a platform's text cannot hold as it is.
+/// A version or a feature in letters that a platform's text can hold, so that it is read again whatever it was.
 fn escape(part: &str, text: &mut String) {
-    for char in part.chars() {
-        match char {
-            '%' => text.push_str("%25"),
-            '+' => text.push_str("%2B"),
-            '(' => text.push_str("%28"),
-            ')' => text.push_str("%29"),
-            '/' => text.push_str("%2F"),
-            _ => text.push(char),
+    for byte in part.bytes() {
+        match byte {
+            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'_' | b'-' | b'.' => text.push(byte.into()),
+            _ => {
+                let _ = write!(text, "%{byte:02X}");
+            }
         }
     }
 }
