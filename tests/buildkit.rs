@@ -12,7 +12,8 @@ use portolan_tests::buildkit::Buildkit;
 use portolan_tests::cli::Cli;
 use portolan_tests::gate::Gate;
 use portolan_tests::layout::Layout;
-use portolan_tests::registry::{Registry, free_port, run};
+use portolan_tests::registry::{Registry, run};
+use portolan_tests::server::free_port;
 use portolan_tests::{fixtures, tools};
 use serde_json::Value;
 

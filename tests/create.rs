@@ -13,7 +13,7 @@ use std::process::Command;
 use portolan_tests::buildx::Buildx;
 use portolan_tests::cli::Cli;
 use portolan_tests::fixtures;
-use portolan_tests::olareg::Olareg;
+use portolan_tests::olareg;
 use portolan_tests::registry::{Registry, run};
 use serde_json::Value;
 
@@ -219,7 +219,7 @@ fn whole(layout: &Path, digest: &str) {
 /// A registry that keeps referrers: signatures and statements go along, and a statement comes in beside its image.
 #[test]
 fn what_refers_to_an_image_goes_along() {
-    let olareg = Olareg::start();
+    let olareg = olareg::start();
     let host = olareg.host();
     let portolan = cli();
     let image = "oci-layout://buildkit-sbom@sha256:e6b7073ee7b223ad56f5d038a29838b00ac84268fb3e5440f6e53d1c9e130b6a";

@@ -1,5 +1,6 @@
-//! Registries, end to end: real ones (`real`) and hostile ones. Each hostile module plays one chapter of what a client has
-//! to survive; the tables of single stages are beside the stages.
+//! Registries, end to end: real ones (`interop` has what all of them do, `real` and `push_real` what one does) and hostile
+//! ones. Each hostile module plays one chapter of what a client has to survive; the tables of single stages are beside the
+//! stages.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
@@ -17,6 +18,8 @@ mod documents;
 mod explained;
 #[path = "registry/hosts.rs"]
 mod hosts;
+#[path = "registry/interop.rs"]
+mod interop;
 #[path = "registry/lists.rs"]
 mod lists;
 #[path = "registry/patience.rs"]

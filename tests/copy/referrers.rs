@@ -4,7 +4,7 @@ use std::fs;
 
 use portolan_oci::{Descriptor, media_type};
 use portolan_tests::layout::{Layout, json};
-use portolan_tests::olareg::Olareg;
+use portolan_tests::olareg;
 use portolan_tests::registry::Registry;
 use serde_json::Value;
 
@@ -39,7 +39,7 @@ fn signatures_go_with_what_they_sign() {
     annotate(&mut entries[2], "io.containerd.manifest.subject", signature.digest.as_str());
     layout.entries(&entries);
 
-    let (one, other, old) = (Olareg::start(), Olareg::start(), Registry::start());
+    let (one, other, old) = (olareg::start(), olareg::start(), Registry::start());
     let folder = tempfile::tempdir().unwrap();
     let portolan = cli(folder.path());
     let places = [

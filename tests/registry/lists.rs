@@ -33,6 +33,24 @@ async fn pages_of_tags() {
     assert_eq!(queries, ["n=1000", "last=a&n=2", "last=%2F&x=y"]);
 }
 
+/// A full page without a `Link` may be the last one, or not.
+#[tokio::test]
+async fn full_pages_of_tags() {
+    let numbered = |from: usize, to: usize| {
+        let tags: Vec<String> = (from..to).map(|number| format!("\"v{number:04}\"")).collect();
+        format!("[{}]", tags.join(","))
+    };
+    let (first, all) = (numbered(0, 1000), 1000);
+    for (second, count) in [(numbered(1000, 1003), all + 3), ("[]".to_owned(), all), (first.clone(), all)] {
+        let (registry, app) = app(vec![page(&first, "").once(), page(&second, "")]);
+        let page = app.tags(None).await.unwrap();
+        let next = app.tags(page.next.as_deref()).await.unwrap();
+        assert_eq!((page.tags.len() + next.tags.len(), next.next), (count, None));
+        let queries: Vec<String> = registry.requests().into_iter().map(|request| request.query).collect();
+        assert_eq!(queries, ["n=1000", "n=1000&last=v0999"]);
+    }
+}
+
 #[tokio::test]
 async fn what_lists_may_hold() {
     for (tags, expected) in

@@ -2,7 +2,7 @@
 
 use portolan::source::registry::Timing;
 use portolan::{Code, Limits};
-use portolan_tests::registry::free_port;
+use portolan_tests::server::free_port;
 
 use super::*;
 

@@ -10,7 +10,7 @@ use portolan::source::registry::Builder;
 use portolan::{Code, Limits};
 use portolan_oci::{Descriptor, Document, Index};
 use portolan_tests::fixtures;
-use portolan_tests::olareg::Olareg;
+use portolan_tests::olareg;
 use portolan_tests::registry::{Registry, User, run};
 
 use super::*;
@@ -84,45 +84,12 @@ async fn images_come_out_as_they_went_in() {
     let registry = Registry::start();
     push_all(&registry);
     compare_all(&registry, client).await;
-
-    // Two requests of one run: a blob in parts, whole, and as a stream.
-    let layout = fixtures::layout("buildkit-multi");
-    let source = repository(client(), registry.host(), "fixtures/buildkit-multi");
-    let root = root(&layout, "1.4");
-    let bytes = source.fetch(&root, &Limits::default()).await.unwrap();
-    let Document::Index(index) = Document::parse(&bytes).unwrap() else { panic!("an index") };
-    let bytes = source.fetch(&index.manifests[0], &Limits::default()).await.unwrap();
-    let Document::Manifest(image) = Document::parse(&bytes).unwrap() else { panic!("a manifest") };
-    let layer = &image.layers[0];
-    let whole = fs::read(layout.join("blobs/sha256").join(layer.digest.hex())).unwrap();
-    for (offset, length) in
-        [(0, 10), (5, 10), (0, u32::MAX), (layer.size - 3, 10), (layer.size, 1), (u64::MAX, 1), (0, 0)]
-    {
-        let from = whole.len().min(usize::try_from(offset).unwrap_or(usize::MAX));
-        let to = whole.len().min(from.saturating_add(length as usize));
-        assert_eq!(source.read(layer, offset, length).await.unwrap(), whole[from..to], "{offset} {length}");
-    }
-    let stream = source.open(layer).await.unwrap();
-    let pieces: Vec<_> = futures_util::TryStreamExt::try_collect(stream).await.unwrap();
-    assert_eq!(pieces.concat(), whole);
-
-    // What is not there.
-    assert_says(
-        resolve_tag(&source, "absent").await,
-        &["not-found: cannot resolve 127.0.0.1:", "answered 404: it is not there"],
-    );
-    let absent = repository(client(), registry.host(), "fixtures/absent");
-    assert_says(resolve_tag(&absent, "1").await, &["not-found: "]);
-    assert_says(source.fetch(&blob(b"absent"), &Limits::default()).await, &["not-found: cannot fetch "]);
-    // Debian's registry has no referrers API: the tag of the digest is looked for, and is not there either.
-    let referrers = source.referrers(&layer.digest, None, &Limits::default()).await.unwrap();
-    assert_eq!(Index::parse(&referrers).unwrap().manifests, []);
 }
 
 /// The attestations of an image are what refers to it, where they have a subject.
 #[tokio::test]
 async fn referrers_are_listed_where_the_registry_keeps_them() {
-    let registry = Olareg::start();
+    let registry = olareg::start();
     let layout = fixtures::layout("buildkit-sbom");
     registry.push(&format!("oci:{}:1", layout.display()), "fixtures/sbom:1");
     let source = repository(client(), registry.host(), "fixtures/sbom");

@@ -5,14 +5,14 @@
 
 use std::fs;
 use std::io::{Read as _, Write as _};
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpStream;
 use std::path::Path;
-use std::process::{Child, Command, Output, Stdio};
-use std::thread::sleep;
-use std::time::{Duration, Instant};
+use std::process::{Command, Output};
+use std::time::Duration;
 
 use tempfile::TempDir;
 
+use crate::server::{Server, pull, push};
 use crate::token::Tokens;
 
 /// A user that the registry knows.
@@ -26,7 +26,7 @@ pub struct User {
 
 /// A registry that runs.
 pub struct Registry {
-    server: Child,
+    _server: Server,
     host: String,
     user: Option<User>,
     folder: TempDir,
@@ -87,29 +87,20 @@ impl Registry {
     fn launch(user: Option<User>, more: impl Fn(&Path) -> String) -> Registry {
         let folder = tempfile::tempdir().expect("a folder for the registry");
         let more = more(folder.path());
-        // Between finding a free port and using it somebody else may take it; not three times in a row.
-        for _ in 0..3 {
-            let port = free_port();
-            let host = format!("127.0.0.1:{port}");
+        let server = Server::launch("which Debian has as the package docker-registry", |port| {
             let storage = folder.path().join("storage");
             let config = format!(
-                "version: 0.1\nlog:\n  level: error\nstorage:\n  filesystem:\n    rootdirectory: {}\nhttp:\n  addr: {host}\n  \
-                 secret: not-a-secret\n{more}",
+                "version: 0.1\nlog:\n  level: error\nstorage:\n  filesystem:\n    rootdirectory: {}\nhttp:\n  \
+                 addr: 127.0.0.1:{port}\n  secret: not-a-secret\n{more}",
                 storage.display()
             );
             let file = folder.path().join("config.yml");
             fs::write(&file, config).expect("the registry's configuration");
             let mut command = Command::new("docker-registry");
-            command.arg("serve").arg(&file).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-            let mut server =
-                command.spawn().unwrap_or_else(|error| missing("docker-registry", "docker-registry", &error));
-            if listens(&host, &mut server) {
-                return Registry { server, host, user, folder };
-            }
-            let _ = server.kill();
-            let _ = server.wait();
-        }
-        panic!("docker-registry does not start; try `docker-registry serve` by hand");
+            command.arg("serve").arg(&file);
+            command
+        });
+        Registry { host: server.host().to_owned(), _server: server, user, folder }
     }
 
     /// `127.0.0.1:PORT`.
@@ -135,56 +126,6 @@ impl Registry {
     }
 }
 
-impl Drop for Registry {
-    fn drop(&mut self) {
-        let _ = self.server.kill();
-        let _ = self.server.wait();
-    }
-}
-
-/// Has skopeo push to a registry that speaks plain HTTP, or TLS by whatever certificate.
-pub(crate) fn push(source: &str, host: &str, name: &str, user: Option<User>) {
-    let mut skopeo = Command::new("skopeo");
-    skopeo.args(["--insecure-policy", "copy", "--all", "--preserve-digests", "--dest-tls-verify=false"]);
-    if let Some(User { name, password }) = user {
-        skopeo.arg(format!("--dest-creds={name}:{password}"));
-    }
-    run(skopeo.arg(source).arg(format!("docker://{host}/{name}")), "skopeo");
-}
-
-/// Has skopeo take an image out of a registry, with everything below it.
-pub(crate) fn pull(host: &str, name: &str, target: &str, user: Option<User>) {
-    let mut skopeo = Command::new("skopeo");
-    skopeo.args(["--insecure-policy", "copy", "--all", "--preserve-digests", "--src-tls-verify=false"]);
-    if let Some(User { name, password }) = user {
-        skopeo.arg(format!("--src-creds={name}:{password}"));
-    }
-    run(skopeo.arg(format!("docker://{host}/{name}")).arg(target), "skopeo");
-}
-
-/// A port of 127.0.0.1 that nobody used a moment ago.
-pub fn free_port() -> u16 {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port on 127.0.0.1");
-    listener.local_addr().expect("the address of a listener").port()
-}
-
-/// Whether `server` comes to listen at `host`; not where it ends, or somebody else has the port.
-pub(crate) fn listens(host: &str, server: &mut Child) -> bool {
-    let until = Instant::now() + Duration::from_secs(20);
-    while Instant::now() < until {
-        if TcpStream::connect(host).is_ok() {
-            // Somebody else's server would answer too, but then ours could not have bound the port and is gone.
-            sleep(Duration::from_millis(10));
-            return matches!(server.try_wait(), Ok(None));
-        }
-        if !matches!(server.try_wait(), Ok(None)) {
-            return false;
-        }
-        sleep(Duration::from_millis(10));
-    }
-    false
-}
-
 /// What a registry answers to a GET, as it is: the status and the body.
 pub fn get(host: &str, path: &str) -> (u16, Vec<u8>) {
     let accept = portolan_oci::media_type::ROOTS.join(", ");
@@ -203,12 +144,10 @@ pub fn get(host: &str, path: &str) -> (u16, Vec<u8>) {
 /// Runs a tool to its end; the test fails with what it printed.
 pub fn run(command: &mut Command, package: &str) -> Output {
     let program = command.get_program().to_string_lossy().into_owned();
-    let output = command.output().unwrap_or_else(|error| missing(&program, package, &error));
+    let output = command
+        .output()
+        .unwrap_or_else(|error| panic!("this test needs the program `{program}` (Debian package {package}): {error}"));
     let printed = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{command:?} failed ({}): {printed}", output.status);
     output
-}
-
-fn missing(program: &str, package: &str, error: &std::io::Error) -> ! {
-    panic!("this test needs the program `{program}` (Debian package {package}): {error}")
 }

@@ -23,7 +23,7 @@ const MANIFESTS: &str = "application/vnd.oci.image.index.v1+json, application/vn
                          application/vnd.docker.distribution.manifest.list.v2+json, \
                          application/vnd.docker.distribution.manifest.v2+json";
 const OCTETS: &str = "application/octet-stream";
-const PAGE: &str = "n=1000";
+const PAGE: usize = 1_000;
 const TAGS: &str = "list the tags of";
 const REFERRERS: &str = "list the referrers of";
 
@@ -288,7 +288,8 @@ impl Repository {
             tags: Option<Vec<String>>,
         }
         let fail = |code, detail: &str| self.error(code, TAGS, &self.name, detail);
-        let cursor = next.map_or(Some((0, PAGE)), |next| {
+        let first = format!("n={PAGE}");
+        let cursor = next.map_or(Some((0, first.as_str())), |next| {
             let (page, query) = next.split_once(' ')?;
             Some((page.parse::<usize>().ok()?, query))
         });
@@ -304,11 +305,16 @@ impl Repository {
         }
         let list: List = serde_json::from_slice(&answer.body)
             .map_err(|error| fail(Code::Malformed, &format!("it sent no list of tags: {error}")))?;
-        let mut seen = BTreeSet::new();
         let mut tags = list.tags.unwrap_or_default();
+        let linked = link::next(&url, answer.all("link")).map_err(|detail| fail(Code::Malformed, &detail))?;
+        let following = linked.or_else(|| link::behind_full(PAGE, &tags));
+        if following.as_deref() == Some(query) {
+            // It does not know `last`, and told all of them before.
+            return Ok((Vec::new(), None));
+        }
+        let mut seen = BTreeSet::new();
         // What is no tag nobody can ask for; the others are none the worse for it.
         tags.retain(|tag| reference::is_tag(tag) && seen.insert(tag.clone()));
-        let following = link::next(&url, answer.all("link")).map_err(|detail| fail(Code::Malformed, &detail))?;
         Ok((tags, following.map(|query| format!("{} {query}", page + 1))))
     }
 

@@ -7,6 +7,8 @@
 #[cfg(feature = "url")]
 use url::Url;
 
+use crate::reference;
+
 /// The query of the next page of `asked`; `None` on the last page. The message says why a link is not followed.
 #[cfg(feature = "url")]
 pub fn next<'a>(asked: &Url, headers: impl IntoIterator<Item = &'a str>) -> Result<Option<String>, String> {
@@ -23,6 +25,13 @@ pub fn next<'a>(asked: &Url, headers: impl IntoIterator<Item = &'a str>) -> Resu
         query if query == asked.query() => Err("its Link leads to the page it is on".to_owned()),
         Some(query) => Ok(Some(query.to_owned())),
     }
+}
+
+/// Where a list of tags in pages of `most` goes on behind a full one that has no `Link`: that is optional (distribution-spec,
+/// "Listing Tags"), and go-containerregistry's registry has none.
+pub fn behind_full(most: usize, tags: &[String]) -> Option<String> {
+    let last = tags.last().filter(|last| tags.len() == most && reference::is_tag(last))?;
+    Some(format!("n={most}&last={last}"))
 }
 
 /// The target of the first link whose relation is `next`.
@@ -47,6 +56,21 @@ fn is_next(param: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn full_pages() {
+        for (tags, expected) in [
+            (&["a", "b"][..], Some("n=2&last=b")),
+            (&["a"], None),
+            (&[], None),
+            // Whoever does not know `n` sends all of them.
+            (&["a", "b", "c"], None),
+            (&["a", "b&x=y"], None),
+        ] {
+            let tags: Vec<String> = tags.iter().map(|tag| (*tag).to_owned()).collect();
+            assert_eq!(behind_full(2, &tags).as_deref(), expected, "{tags:?}");
+        }
+    }
 
     #[test]
     fn targets() {

@@ -19,8 +19,8 @@ use crate::error::{Code, Error, Result};
 use crate::limits::Limits;
 use crate::source::{Source, TagPage};
 
-/// What we ask for in one page; a registry may send fewer, and a short page is not the last one.
-const PAGE: &str = "n=1000";
+/// What we ask for in one page; a registry may send fewer, and with a `Link` a short page is not the last one.
+const PAGE: usize = 1_000;
 
 const TAGS: &str = "list the tags of";
 pub(super) const REFERRERS: &str = "list the referrers of";
@@ -43,7 +43,7 @@ pub(super) async fn tags(repository: &Repository, next: Option<&str>) -> Result<
             if tried.skips(endpoint) {
                 continue;
             }
-            match page(repository, endpoint, (number, 0), PAGE, &subject).await {
+            match page(repository, endpoint, (number, 0), &format!("n={PAGE}"), &subject).await {
                 Ok(page) => return Ok(page),
                 Err(error) => tried.add(endpoint, error),
             }
@@ -76,12 +76,18 @@ async fn page(
     }
     let list: TagList = body::object(&answer.body)
         .map_err(|error| answer.malformed(TAGS, subject, format!("it sent no list of tags: {error}")))?;
-    let following = link::next(&url, links(&answer)).map_err(|detail| answer.malformed(TAGS, subject, detail))?;
+    let told = list.tags.unwrap_or_default();
+    let linked = link::next(&url, links(&answer)).map_err(|detail| answer.malformed(TAGS, subject, detail))?;
+    let following = linked.or_else(|| link::behind_full(PAGE, &told));
+    if following.as_deref() == Some(query) {
+        // Debian's registry knows neither `n` nor `last`, and told all of them before.
+        return Ok(TagPage::default());
+    }
 
     let mut seen = HashSet::new();
     let mut tags = Vec::new();
     let mut strange = 0usize;
-    for tag in list.tags.unwrap_or_default() {
+    for tag in told {
         if !reference::is_tag(&tag) {
             // Nobody can ask for it; the others are none the worse for it.
             strange += 1;
