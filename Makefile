@@ -9,8 +9,10 @@ SHELL := /bin/bash
 
 export CARGO_TARGET_DIR ?= $(CURDIR)/target
 TOOLS := $(abspath $(CARGO_TARGET_DIR)/../tools)
+FUZZ_SECONDS ?= 60
+FUZZ_TARGETS ?=
 
-.PHONY: help toolchain servers authors demo test bench lint deny advisories
+.PHONY: help toolchain servers authors demo test fuzz interop smoke bench lint deny advisories
 
 help: ## This list.
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
@@ -36,6 +38,18 @@ demo: toolchain ## Build, and take a multi-platform image of BuildKit's apart. N
 test: toolchain servers authors ## Every test.
 	@echo "==> cargo test (the first build compiles wasmtime, some minutes)"
 	@cargo test --workspace --locked
+
+fuzz: toolchain ## Inputs for which a parser does not do what it must; FUZZ_SECONDS=60 each, FUZZ_TARGETS= chooses.
+	@tests/install-fuzz.sh "$(TOOLS)"
+	@tests/fuzz/run.sh "$(TOOLS)/bin/cargo-fuzz" "$(abspath $(CARGO_TARGET_DIR))/fuzz" $(FUZZ_SECONDS) $(FUZZ_TARGETS)
+
+interop: toolchain servers ## The tests of registries with one more: zot, which has to be on the PATH.
+	@command -v zot >/dev/null || { echo "portolan: zot is not on the PATH; its releases are programs of one file" >&2; exit 1; }
+	@cargo test --workspace --locked --test registry interop -- --include-ignored
+
+smoke: toolchain ## What public registries say to resolve, inspect, layers and tags. Takes the network.
+	@cargo build --locked --package portolan
+	@tests/smoke.sh "$(CARGO_TARGET_DIR)/debug/portolan"
 
 bench: toolchain servers ## Ratios against the same logic native, and against crane, skopeo and docker-buildx where they are.
 	@echo "==> a warm solve against the same logic native (a release build first, some minutes)"

@@ -1,0 +1,44 @@
+//! What must hold whatever bytes come in. Each target is an ordinary function of bytes that panics where a property of a
+//! parser does not hold: that nothing panics is the least of them.
+//!
+//! `corpus/NAME` has bytes worth trying, hostile ones among them; `cargo test` tries each of them. `make fuzz` looks for
+//! more, with the programs in `targets`, which cargo-fuzz builds. What it finds gets into the corpus, small, and into the
+//! table of the stage that was wrong.
+//!
+//! Not here: how a registry behaves as a whole, which `tests/registry` plays.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a property fails by panicking")]
+
+mod configuration;
+mod headers;
+mod scratch;
+mod stores;
+mod words;
+
+pub use configuration::{buildkitd_toml, config_json, hosts_toml};
+pub use headers::{challenge, content_range, link, retry_after};
+pub use stores::{index_json, tar};
+pub use words::{platform, reference};
+
+/// What is tried on bytes.
+pub type Target = fn(&[u8]);
+
+/// All targets, by the name of their corpus.
+pub const TARGETS: [(&str, Target); 11] = [
+    ("buildkitd_toml", buildkitd_toml),
+    ("challenge", challenge),
+    ("config_json", config_json),
+    ("content_range", content_range),
+    ("hosts_toml", hosts_toml),
+    ("index_json", index_json),
+    ("link", link),
+    ("platform", platform),
+    ("reference", reference),
+    ("retry_after", retry_after),
+    ("tar", tar),
+];
+
+/// Whether a text can be shown as it is: it moves no cursor and reorders nothing.
+fn is_tame(text: &str) -> bool {
+    portolan_oci::text::line(text) == text
+}
