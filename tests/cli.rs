@@ -58,7 +58,7 @@ fn every_status_has_its_meaning_and_says_what_to_try() {
 #[test]
 fn what_may_pass_is_told_from_what_stays() {
     let portolan = layouts();
-    let nobody = format!("127.0.0.1:{}", portolan_tests::registry::free_port());
+    let nobody = format!("127.0.0.1:{}", portolan_tests::server::free_port());
     let said = portolan.fails(1, &format!("resolve {nobody}/app:1"));
     assert!(said.contains("refused") && said.ends_with("\nhint: this may pass: try again\n"), "{said}");
     let said = portolan.fails(5, "resolve oci-layout://buildkit-multi:1.5");

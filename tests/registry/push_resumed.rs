@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use portolan::Code;
 use portolan::source::sink::Sink;
 use portolan_tests::gate::Gate;
-use portolan_tests::olareg::Olareg;
+use portolan_tests::olareg;
 use tempfile::TempDir;
 
 use super::push::{Blob, LARGE, asked, begins, ends, large};
@@ -144,7 +144,7 @@ async fn the_note_of_one_is_not_for_another() {
 /// A registry that others wrote, which keeps what came of a PUT: little is sent twice.
 #[tokio::test]
 async fn olareg_has_what_arrived() {
-    let (cache, registry) = (tempfile::tempdir().unwrap(), Olareg::start());
+    let (cache, registry) = (tempfile::tempdir().unwrap(), olareg::start());
     let bytes: Vec<u8> = (0..8_u32 << 20).flat_map(|at| at.wrapping_mul(2_654_435_761).to_le_bytes()).collect();
     let (content, size) = (Blob::new(bytes.clone()), bytes.len() as u64);
     let wanted = content.descriptor();

@@ -11,7 +11,8 @@ use portolan::{Code, Limits};
 use portolan_oci::Document;
 use portolan_tests::authority::Authority;
 use portolan_tests::fixtures;
-use portolan_tests::registry::{Registry, free_port};
+use portolan_tests::registry::Registry;
+use portolan_tests::server::free_port;
 use tempfile::TempDir;
 
 use super::*;
