@@ -64,17 +64,28 @@ fn lengths() -> Vec<Script> {
                 get().body(right).claim(1 << 40),
                 &[Mismatch, TooLarge, Unavailable],
             ),
+            // Little enough not to be refused for it, and too much to be believed.
+            (
+                "of-39-mib",
+                "39 MiB long, says its Content-Length",
+                get().body(right).claim(39 << 20),
+                &[Mismatch, TooLarge, Unavailable],
+            ),
         ] {
             let script =
                 Script::new(2, format!("{asked}-{name}"), format!("The body of a {asked} is {what}."), ask.clone());
             let script = script.play([scene]).requests(10);
             scripts.push(match (asked, name) {
                 // The first bytes are all that was asked for.
-                ("part", "of-a-terabyte" | "shorter-than-its-length") => script.gives(right).fails(classes),
+                ("part", "of-a-terabyte" | "of-39-mib" | "shorter-than-its-length") => {
+                    script.gives(right).fails(classes)
+                }
                 ("part", "endless") => script.fails(classes),
                 _ if classes.is_empty() => script.gives(right),
                 // All that there is came before the connection broke.
-                ("stream", "shorter-than-its-length" | "of-a-terabyte") => script.gives(right).fails(classes),
+                ("stream", "shorter-than-its-length" | "of-a-terabyte" | "of-39-mib") => {
+                    script.gives(right).fails(classes)
+                }
                 _ => script.fails(classes),
             });
         }
@@ -277,6 +288,12 @@ fn sizes() -> Vec<Script> {
             "size-of-2-to-the-62-streamed",
             "A descriptor says 2^62 bytes, and there are few.",
             Ask::Stream(Descriptor { size: 1 << 62, ..layer(BLOB) }),
+        ),
+        ("size-of-39-mib-fetched", "A descriptor says 39 MiB, and there are a few bytes.", Ask::Fetch(sized(39 << 20))),
+        (
+            "size-of-39-mib-read",
+            "39 MiB of a blob are asked for at once, and there are a few bytes.",
+            Ask::Part { of: sized(39 << 20), offset: 0, length: 39 << 20 },
         ),
         (
             "size-of-2-to-the-40-read",
