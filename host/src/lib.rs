@@ -39,8 +39,10 @@
 //! ```
 //!
 //! In reading order: [`Host`], [`Component`] and [`Frontend`]; [`Run`], [`Grants`] and [`Answer`]; [`ImageQuery`];
-//! [`source`] for where content comes from and goes to, [`progress`] for what is told meanwhile; [`Limits`] for what bounds it all; [`Error`], [`LoadError`] and [`RunError`].
+//! [`source`] for where content comes from and goes to, [`progress`] for what is told meanwhile, [`audit`] for what a run
+//! did; [`Limits`] for what bounds it all; [`Error`], [`LoadError`] and [`RunError`].
 
+pub mod audit;
 mod bindings;
 mod engine;
 pub mod error;

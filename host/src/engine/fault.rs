@@ -192,9 +192,22 @@ pub enum RunError {
     Load(LoadError),
     /// The host cannot do this.
     Unsupported(String),
+    /// What it does could not be written down, so it was ended.
+    Audit(String),
 }
 
 impl RunError {
+    /// A word for the audit.
+    pub(super) fn verdict(&self) -> &'static str {
+        match self {
+            RunError::Failed { .. } | RunError::Content { .. } => "failed",
+            RunError::Trapped { .. } => "trapped",
+            RunError::Limit { .. } => "limit",
+            RunError::Broken { .. } | RunError::Load(_) | RunError::Unsupported(_) => "broken",
+            RunError::Audit(_) => "unaudited",
+        }
+    }
+
     /// The exit status of a command line.
     pub fn status(&self) -> u8 {
         match self {
@@ -204,7 +217,7 @@ impl RunError {
             RunError::Trapped { .. } | RunError::Limit { .. } => 3,
             RunError::Content { error, .. } => error.code().exit_status(),
             RunError::Load(error) => error.status(),
-            RunError::Broken { .. } | RunError::Unsupported(_) => 1,
+            RunError::Broken { .. } | RunError::Unsupported(_) | RunError::Audit(_) => 1,
         }
     }
 
@@ -215,7 +228,7 @@ impl RunError {
             RunError::Limit { crossed, .. } => Some(crossed.hint()),
             RunError::Content { error, .. } => error.hint(),
             RunError::Trapped { .. } => Some("this is a fault of the frontend; tell its author"),
-            RunError::Broken { .. } | RunError::Load(_) | RunError::Unsupported(_) => None,
+            RunError::Broken { .. } | RunError::Load(_) | RunError::Unsupported(_) | RunError::Audit(_) => None,
         }
     }
 
@@ -244,7 +257,7 @@ impl RunError {
             | RunError::Limit { frontend, .. }
             | RunError::Broken { frontend, .. }
             | RunError::Content { frontend, .. } => frontend.as_deref(),
-            RunError::Load(_) | RunError::Unsupported(_) => None,
+            RunError::Load(_) | RunError::Unsupported(_) | RunError::Audit(_) => None,
         }
     }
 }
@@ -262,6 +275,7 @@ impl fmt::Display for RunError {
             RunError::Content { error, .. } => f.write_str(&text::block(&error.to_string())),
             RunError::Load(error) => f.write_str(&text::block(&error.to_string())),
             RunError::Unsupported(message) => f.write_str(message),
+            RunError::Audit(reason) => write!(f, "the run was ended, as what it does cannot be written down: {reason}"),
         }
     }
 }

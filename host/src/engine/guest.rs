@@ -13,9 +13,10 @@ use super::fault::{Cause, Failure, RunError};
 use super::load::Loaded;
 use super::run::{Answer, Body, Run, Stats};
 use super::ticker::Running;
+use crate::audit::{Record, Refused};
 use crate::bindings::{frontend as wire, types};
 use crate::session::budget::Crossed;
-use crate::session::{Session, Setup, checked};
+use crate::session::{Session, Setup};
 use crate::text;
 
 /// A frontend's failure is for a person to read: longer texts are cut.
@@ -36,6 +37,8 @@ pub(super) struct Guest {
     pub(super) store: Store<Session>,
     pub(super) loaded: Arc<Loaded>,
     wall_clock: Option<Duration>,
+    /// Its end was told to the audit.
+    told: bool,
     // Given back after the store: the clock beats and the place is taken for as long as it lives.
     _running: Running,
     _place: Option<OwnedSemaphorePermit>,
@@ -44,7 +47,7 @@ pub(super) struct Guest {
 impl Guest {
     /// A store for `run`, which waits for a place where the pool is full.
     pub(super) async fn new(host: &Host, run: Run) -> Result<Self, RunError> {
-        let Run { frontend, stores, grants, wall_clock, limits, progress, registries, .. } = run;
+        let Run { frontend, stores, grants, wall_clock, limits, progress, registries, audit, .. } = run;
         if !host.is(&frontend.host) {
             return Err(RunError::Unsupported("the frontend was loaded by another host".into()));
         }
@@ -58,14 +61,22 @@ impl Guest {
         // is checked in the session.
         let carried = limits.call_arguments.max(limits.response);
         let (registries, platform) = (registries.or_else(|| host.registries()), host.platform());
-        let session = Session::new(Setup { limits, grants, stores, registries, platform, progress });
+        let begun = || Record::Begun {
+            frontend: frontend.loaded.label.clone(),
+            digest: frontend.digest(),
+            strategy: host.strategy_digest(),
+            grants: grants.clone(),
+            stores: stores.iter().map(|store| store.name.clone()).collect(),
+        };
+        audit.tell(begun).map_err(|refused| RunError::Audit(refused.0))?;
+        let session = Session::new(Setup { limits, grants, stores, registries, platform, progress, audit });
         let mut store = Store::new(frontend.loaded.pre.engine(), session);
         store.limiter(|session| &mut session.memory);
         store.set_hostcall_fuel(usize::try_from(carried).unwrap_or(usize::MAX));
         store.set_epoch_deadline(1);
         store.epoch_deadline_callback(beat);
         store.data().meter.enter();
-        Ok(Guest { store, loaded: frontend.loaded, wall_clock, _running: host.running(), _place: place })
+        Ok(Guest { store, loaded: frontend.loaded, wall_clock, told: false, _running: host.running(), _place: place })
     }
 
     pub(super) fn wall_clock(&self) -> Option<Duration> {
@@ -107,15 +118,31 @@ impl Guest {
     }
 
     async fn content(&mut self, repository: &str, descriptor: types::Descriptor) -> Result<Body, RunError> {
-        let source = self.store.data_mut().source(repository);
-        let opened = match source.and_then(|source| Ok((checked(descriptor, "read", repository)?, source))) {
-            Ok((descriptor, source)) => match source.open(&descriptor).await {
-                Ok(stream) => Ok(Body::Content { descriptor: Box::new(descriptor), stream }),
-                Err(error) => Err(error),
-            },
-            Err(error) => Err(error),
+        match self.store.data_mut().open(repository, descriptor).await {
+            Ok(Ok((descriptor, stream))) => Ok(Body::Content { descriptor: Box::new(descriptor), stream }),
+            Ok(Err(error)) => Err(RunError::Content { frontend: self.name(), error }),
+            Err(refused) => Err(RunError::Audit(refused.0)),
+        }
+    }
+
+    /// Tells how it ended. What cannot be told is no answer.
+    pub(super) fn told<T>(&mut self, answer: Result<T, RunError>) -> Result<T, RunError> {
+        let verdict = match &answer {
+            Ok(_) => "ok",
+            Err(error) => error.verdict(),
         };
-        opened.map_err(|error| RunError::Content { frontend: self.name(), error })
+        match self.tell_end(verdict) {
+            // What stood in the way first is what there is to say.
+            Err(refused) if answer.is_ok() => Err(RunError::Audit(refused.0)),
+            _ => answer,
+        }
+    }
+
+    fn tell_end(&mut self, verdict: &'static str) -> Result<(), Refused> {
+        if std::mem::replace(&mut self.told, true) {
+            return Ok(());
+        }
+        self.store.data().audit().tell(|| Record::Ended { verdict, stats: self.stats() })
     }
 
     pub(super) fn failed(&self, failure: types::Failure) -> RunError {
@@ -142,6 +169,9 @@ impl Guest {
     fn trapped(&self, error: &wasmtime::Error) -> RunError {
         if let Some(crossed) = error.downcast_ref::<Crossed>() {
             return self.crossed(crossed.clone());
+        }
+        if let Some(Refused(reason)) = error.downcast_ref() {
+            return RunError::Audit(reason.clone());
         }
         if let Some(Skewed(detail)) = error.downcast_ref() {
             return RunError::Load(self.loaded.skewed(detail.clone()));
@@ -187,6 +217,13 @@ impl Guest {
             host_calls: session.host_calls(),
             documents: session.documents(),
         }
+    }
+}
+
+impl Drop for Guest {
+    /// A run whose caller went away ended, too.
+    fn drop(&mut self) {
+        let _ = self.tell_end("dropped");
     }
 }
 

@@ -9,6 +9,7 @@ use super::fault::RunError;
 use super::guest::{Guest, Skewed, within};
 use super::run::Run;
 use super::{Bundled, Component, Frontend, Host};
+use crate::audit::Audit;
 use crate::bindings::image_resolver as wire;
 use crate::session::checked;
 use crate::session::grants::Grants;
@@ -23,6 +24,7 @@ pub struct ImageQuery {
     options: Vec<(String, String)>,
     stores: Vec<(String, Arc<dyn Source>)>,
     resolver: Option<Frontend>,
+    audit: Audit,
 }
 
 impl ImageQuery {
@@ -35,6 +37,7 @@ impl ImageQuery {
             options: Vec::new(),
             stores: Vec::new(),
             resolver: None,
+            audit: Audit::default(),
         }
     }
 
@@ -80,6 +83,13 @@ impl ImageQuery {
         self
     }
 
+    /// Who is told what the run does, and may end it.
+    #[must_use]
+    pub fn audit(mut self, audit: Audit) -> Self {
+        self.audit = audit;
+        self
+    }
+
     /// Another frontend than the bundled one; it must export `image-resolver`.
     #[must_use]
     pub fn resolver(mut self, frontend: &Frontend) -> Self {
@@ -120,12 +130,12 @@ impl Host {
     /// # Errors
     /// See [`RunError`].
     pub async fn resolve_image(&self, query: ImageQuery) -> Result<Image, RunError> {
-        let ImageQuery { reference, platform, parts, options, stores, resolver } = query;
+        let ImageQuery { reference, platform, parts, options, stores, resolver, audit } = query;
         let frontend = match resolver {
             Some(frontend) => frontend,
             None => self.load(Component::Bundled(Bundled::Resolve)).await.map_err(RunError::Load)?,
         };
-        let mut run = Run::new(&frontend);
+        let mut run = Run::new(&frontend).audit(audit);
         // What does not parse grants nothing, and the frontend says why it does not.
         if let Ok(location) = Location::parse(&reference) {
             run = run.grants(Grants::new().pull_reference(&location));
@@ -145,10 +155,12 @@ impl Host {
             resolver.call_resolve_image(&mut guest.store, &query).await
         })
         .await;
-        match guest.ended(image)? {
-            Ok(image) => Image::taken(image).map_err(|error| RunError::Content { frontend: guest.name(), error }),
-            Err(failure) => Err(guest.failed(failure)),
-        }
+        let image = match guest.ended(image) {
+            Ok(Ok(image)) => Image::taken(image).map_err(|error| RunError::Content { frontend: guest.name(), error }),
+            Ok(Err(failure)) => Err(guest.failed(failure)),
+            Err(error) => Err(error),
+        };
+        guest.told(image)
     }
 }
 

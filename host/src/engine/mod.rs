@@ -274,6 +274,10 @@ impl Host {
         &self.0.strategy.bytes
     }
 
+    fn strategy_digest(&self) -> Digest {
+        self.0.strategy.digest.clone()
+    }
+
     fn registries(&self) -> Option<Arc<dyn Registries>> {
         self.0.registries.clone()
     }

@@ -10,6 +10,7 @@ use super::describe::Info;
 use super::fault::RunError;
 use super::guest::{Guest, Skewed, within};
 use super::load::Frontend;
+use crate::audit::Audit;
 use crate::bindings::frontend as wire;
 use crate::limits::Limits;
 use crate::progress::Progress;
@@ -28,6 +29,7 @@ pub struct Run {
     pub(super) limits: Option<Arc<Limits>>,
     pub(super) progress: Progress,
     pub(super) registries: Option<Arc<dyn Registries>>,
+    pub(super) audit: Audit,
 }
 
 impl Run {
@@ -42,7 +44,15 @@ impl Run {
             limits: None,
             progress: Progress::default(),
             registries: None,
+            audit: Audit::default(),
         }
+    }
+
+    /// Who is told what the run does, and may end it.
+    #[must_use]
+    pub fn audit(mut self, audit: Audit) -> Self {
+        self.audit = audit;
+        self
     }
 
     /// How registries are reached in this run, in the place of the host's way: another user's credentials, other hosts.
@@ -175,10 +185,12 @@ impl Host {
             frontend.call_solve(&mut guest.store, &request).await
         })
         .await;
-        match guest.ended(response)? {
-            Ok(response) => guest.answer(response).await,
-            Err(failure) => Err(guest.failed(failure)),
-        }
+        let answer = match guest.ended(response) {
+            Ok(Ok(response)) => guest.answer(response).await,
+            Ok(Err(failure)) => Err(guest.failed(failure)),
+            Err(error) => Err(error),
+        };
+        guest.told(answer)
     }
 }
 

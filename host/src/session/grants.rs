@@ -4,6 +4,8 @@
 //! granted is denied. Equality is of whole texts and whole path components, so another case, another port, a trailing dot,
 //! a `..` or a percent-encoding is another repository, or no reference at all.
 
+use std::fmt;
+
 use portolan_oci::{Location, Reference};
 use thiserror::Error;
 
@@ -72,6 +74,16 @@ impl Grants {
         self
     }
 
+    /// The patterns of what may be read, as they would be typed again. What may be written may be read, too.
+    pub fn pulls(&self) -> impl Iterator<Item = String> {
+        self.pull.iter().map(Pattern::to_string)
+    }
+
+    /// The patterns of what may be written.
+    pub fn pushes(&self) -> impl Iterator<Item = String> {
+        self.push.iter().map(Pattern::to_string)
+    }
+
     /// `repository` is normalised: what [`Location::repository`] says.
     pub fn allows_pull(&self, repository: &str) -> bool {
         self.pull.iter().chain(&self.push).any(|pattern| pattern.covers(repository))
@@ -116,6 +128,16 @@ impl Pattern {
             Pattern::Everything => true,
             Pattern::Below(prefix) => repository.len() > prefix.len() && repository.starts_with(prefix.as_str()),
             Pattern::Repository(one) => one == repository,
+        }
+    }
+}
+
+impl fmt::Display for Pattern {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Pattern::Everything => f.write_str("*"),
+            Pattern::Below(prefix) => write!(f, "{prefix}*"),
+            Pattern::Repository(one) => f.write_str(one),
         }
     }
 }
@@ -212,6 +234,21 @@ mod tests {
             }
         }
         assert!(!Grants::new().allows_pull("r.example/a"));
+    }
+
+    #[test]
+    fn a_pattern_is_written_as_it_can_be_read_again() {
+        for (pattern, written) in [
+            ("*", "*"),
+            ("alpine", "docker.io/library/alpine"),
+            ("team/*", "docker.io/team/*"),
+            ("r.example:5000/*", "r.example:5000/*"),
+            ("r.example/app", "r.example/app"),
+        ] {
+            let grants = Grants::new().push(pattern).unwrap();
+            assert_eq!(grants.pushes().collect::<Vec<_>>(), [written]);
+            assert_eq!(Grants::new().push(written).unwrap(), grants, "{written}");
+        }
     }
 
     #[test]

@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use super::answers::{Question, What};
+use super::called::Asked;
 use super::{Place, Session, budget, checked, digest, document, log};
 use crate::bindings::{blobs, discovery, fetcher, host, pusher, resolver, types};
 use crate::error::{Code, Error, Result};
@@ -16,18 +17,18 @@ impl types::Host for Session {}
 
 impl host::Host for Session {
     fn platform(&mut self) -> wasmtime::Result<String> {
-        self.call(1, 0)?;
+        self.call(Asked::of("platform", ""), 1, 0)?;
         let platform = self.setup.platform.to_string();
         self.back(platform)
     }
 
     fn features(&mut self) -> wasmtime::Result<Vec<String>> {
-        self.call(1, 0)?;
-        self.back(Vec::new())
+        self.call(Asked::of("features", ""), 1, 0)?;
+        self.back(Vec::<String>::new())
     }
 
     fn log(&mut self, level: host::Level, message: String) -> wasmtime::Result<()> {
-        self.call(1, message.len())?;
+        self.call(Asked { bytes: message.len() as u64, ..Asked::of("log", "") }, 1, message.len())?;
         let level = match level {
             host::Level::Debug => log::Level::Debug,
             host::Level::Info => log::Level::Info,
@@ -41,7 +42,7 @@ impl host::Host for Session {
 
 impl resolver::Host for Session {
     async fn resolve(&mut self, reference: String) -> wasmtime::Result<Result<resolver::Resolved, types::Error>> {
-        self.call(1, reference.len())?;
+        self.call(Asked::of("resolve", &reference), 1, reference.len())?;
         let answer = match self.root(&reference) {
             Ok((question, place)) => self.resolved(question, &place).await,
             Err(error) => Err(error),
@@ -53,7 +54,7 @@ impl resolver::Host for Session {
         &mut self,
         references: Vec<String>,
     ) -> wasmtime::Result<Vec<Result<resolver::Resolved, types::Error>>> {
-        self.call(references.len().max(1), size(&references))?;
+        self.call(Asked::of("resolve-all", ""), references.len().max(1), size(&references))?;
         let mut repositories = Vec::with_capacity(references.len());
         let mut questions = Vec::with_capacity(references.len());
         for reference in &references {
@@ -61,17 +62,20 @@ impl resolver::Host for Session {
             repositories.push(root.as_ref().map(|(question, _)| Arc::clone(&question.repository)).ok());
             questions.push(root.map(|(question, place)| (question, place.source)));
         }
-        let answers = self.answers.get_all(questions).await;
-        let mut told = Vec::with_capacity(answers.len());
-        for (answer, repository) in answers.into_iter().zip(repositories) {
-            let answer = answer.and_then(|found| resolved(repository.as_deref().unwrap_or_default(), found.descriptor));
-            told.push(answer.map_err(|error| self.tell(error)));
-        }
+        let watched = self.watch(references.iter().map(|reference| Asked::of("resolve-all", reference)));
+        let answers = self.answers.get_all(questions).await.into_iter().zip(repositories);
+        let answers: Vec<Result<_>> = answers
+            .map(|(answer, repository)| {
+                answer.and_then(|found| resolved(repository.as_deref().unwrap_or_default(), found.descriptor))
+            })
+            .collect();
+        self.each(watched, answers.iter().map(Result::as_ref))?;
+        let told = answers.into_iter().map(|answer| answer.map_err(|error| self.tell(error))).collect();
         self.back(told)
     }
 
     async fn entries(&mut self, repository: String) -> wasmtime::Result<Result<resolver::Resolved, types::Error>> {
-        self.call(1, repository.len())?;
+        self.call(Asked::of("entries", &repository), 1, repository.len())?;
         let answer = match self.place(&repository, "list the entries of") {
             Ok(place) => {
                 let question = Question { repository: Arc::clone(&place.repository), what: What::Entries };
@@ -89,7 +93,8 @@ impl fetcher::Host for Session {
         repository: String,
         descriptor: types::Descriptor,
     ) -> wasmtime::Result<Result<Vec<u8>, types::Error>> {
-        self.call(1, repository.len() + descriptor.media_type.len() + descriptor.digest.len())?;
+        let arguments = repository.len() + descriptor.media_type.len() + descriptor.digest.len();
+        self.call(Asked::content("fetch", &repository, &descriptor), 1, arguments)?;
         let answer = match self.place(&repository, "fetch from") {
             Ok(place) => match document(&place, descriptor) {
                 Ok(question) => self.answers.get(question, &place.source).await.map(|found| found.bytes.to_vec()),
@@ -105,14 +110,27 @@ impl fetcher::Host for Session {
             descriptors.iter().map(|descriptor| descriptor.media_type.len() + descriptor.digest.len() + ITEM).sum();
         // Looking at a descriptor is work, so each counts; those beyond what may wait are not looked at.
         descriptors.truncate(super::answers::WAITING);
-        self.call(descriptors.len().max(1), arguments + repository.len())?;
+        self.call(Asked::of("prefetch", &repository), descriptors.len().max(1), arguments + repository.len())?;
+        let watched =
+            self.watch(descriptors.iter().map(|descriptor| Asked::content("prefetch", &repository, descriptor)));
         // A hint: what is wrong with it is told by `fetch`.
-        if let Ok(place) = self.place(&repository, "fetch from") {
-            let questions = descriptors.into_iter().filter_map(|descriptor| {
-                document(&place, descriptor).ok().map(|question| (question, Arc::clone(&place.source)))
-            });
-            self.answers.prefetch(questions).await;
+        let place = self.place(&repository, "fetch from");
+        let (mut questions, mut verdicts) = (Vec::with_capacity(descriptors.len()), Vec::new());
+        for descriptor in descriptors {
+            let verdict = match &place {
+                Ok(place) => {
+                    document(place, descriptor).map(|question| questions.push((question, Arc::clone(&place.source))))
+                }
+                Err(error) => Err(error.clone()),
+            };
+            match watched.is_empty() {
+                true if place.is_err() => break,
+                true => {}
+                false => verdicts.push(verdict),
+            }
         }
+        self.each(watched, verdicts.iter().map(Result::as_ref))?;
+        self.answers.prefetch(questions).await;
         self.back(())
     }
 }
@@ -125,7 +143,8 @@ impl blobs::Host for Session {
         offset: u64,
         length: u32,
     ) -> wasmtime::Result<Result<Vec<u8>, types::Error>> {
-        self.call(1, repository.len() + descriptor.media_type.len() + descriptor.digest.len())?;
+        let arguments = repository.len() + descriptor.media_type.len() + descriptor.digest.len();
+        self.call(Asked::content("read", &repository, &descriptor), 1, arguments)?;
         let answer = self.range(&repository, descriptor, offset, length).await;
         self.answer(answer)
     }
@@ -137,7 +156,7 @@ impl discovery::Host for Session {
         repository: String,
         next: Option<String>,
     ) -> wasmtime::Result<Result<discovery::TagPage, types::Error>> {
-        self.call(1, repository.len() + next.as_ref().map_or(0, String::len))?;
+        self.call(Asked::of("tags", &repository), 1, repository.len() + next.as_ref().map_or(0, String::len))?;
         let answer = self.tag_page(&repository, next.as_deref()).await;
         self.answer(answer)
     }
@@ -148,7 +167,8 @@ impl discovery::Host for Session {
         digest: String,
         artifact_type: Option<String>,
     ) -> wasmtime::Result<Result<Vec<u8>, types::Error>> {
-        self.call(1, repository.len() + digest.len() + artifact_type.as_ref().map_or(0, String::len))?;
+        let asked = Asked { digest: Some(&digest), ..Asked::of("referrers", &repository) };
+        self.call(asked, 1, repository.len() + digest.len() + artifact_type.as_ref().map_or(0, String::len))?;
         let answer = self.referring(&repository, &digest, artifact_type).await;
         self.answer(answer)
     }
@@ -163,7 +183,8 @@ impl pusher::Host for Session {
         content: Vec<u8>,
     ) -> wasmtime::Result<Result<pusher::Pushed, types::Error>> {
         let named = name.as_ref().map_or(0, String::len) + descriptor.media_type.len() + descriptor.digest.len();
-        self.call(1, repository.len() + named + content.len())?;
+        let asked = Asked { bytes: content.len() as u64, ..Asked::content("push", &repository, &descriptor) };
+        self.call(asked, 1, repository.len() + named + content.len())?;
         let pushed = self.pushed(&repository, name, descriptor, content).await;
         let pushed = pushed.map(|Pushed { created, subject_processed }| pusher::Pushed { created, subject_processed });
         self.answer(pushed)
@@ -183,8 +204,16 @@ impl pusher::Host for Session {
             })
             .sum();
         // Each item is a question or more to the registry.
-        self.call(items.len().max(1), source.len() + target.len() + listed)?;
+        let asked = Asked { from: Some(&source), ..Asked::of("copy", &target) };
+        self.call(asked, items.len().max(1), source.len() + target.len() + listed)?;
+        let watched = self.watch(items.iter().map(|pusher::Item { descriptor, .. }| Asked {
+            digest: Some(&descriptor.digest),
+            bytes: descriptor.size,
+            ..asked
+        }));
         let copied = self.copied(&source, &target, items).await;
+        let verdicts = watched.len();
+        self.each(watched, std::iter::repeat_n(copied.as_ref(), verdicts))?;
         self.answer(copied)
     }
 }

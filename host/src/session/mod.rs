@@ -5,6 +5,7 @@
 
 pub(crate) mod answers;
 pub mod budget;
+mod called;
 pub mod grants;
 mod imports;
 pub mod log;
@@ -14,13 +15,15 @@ use std::sync::Arc;
 
 use portolan_oci::{Descriptor, Digest, Location, Scheme, media_type};
 
+use crate::audit::{Audit, Record, Refused};
 use crate::bindings::types;
 use crate::error::{Code, Error, Result};
 use crate::limits::Limits;
 use crate::progress::Progress;
-use crate::source::{Registries, Source};
+use crate::source::{ByteStream, Registries, Source};
 use answers::{Answers, Question, What};
 use budget::{Crossed, Memory, Meter};
+use called::{Asked, Told, Watched};
 use grants::Grants;
 use log::Log;
 
@@ -45,6 +48,7 @@ pub(crate) struct Setup {
     pub(crate) registries: Option<Arc<dyn Registries>>,
     pub(crate) platform: Arc<str>,
     pub(crate) progress: Progress,
+    pub(crate) audit: Audit,
 }
 
 /// See the module.
@@ -58,6 +62,8 @@ pub(crate) struct Session {
     host_calls: u64,
     /// Repositories and stores that were asked for and may be.
     places: Vec<(String, Place)>,
+    /// The call under way, where somebody is told of it.
+    watched: Option<Watched>,
     /// The last error that a guest was told: a hint of ours does not cross the boundary, so it is found again here.
     told: Option<(String, Error)>,
 }
@@ -79,9 +85,14 @@ impl Session {
             answers: Answers::new(Arc::clone(&setup.limits)),
             host_calls: 0,
             places: Vec::new(),
+            watched: None,
             told: None,
             setup,
         }
+    }
+
+    pub(crate) fn audit(&self) -> &Audit {
+        &self.setup.audit
     }
 
     pub(crate) fn limits(&self) -> &Limits {
@@ -101,13 +112,34 @@ impl Session {
         self.told.as_ref().filter(|(told, _)| told == message).and_then(|(_, error)| error.hint())
     }
 
-    /// Everything that a source is asked for `repository`'s content by, outside of the guest's calls.
-    pub(crate) fn source(&mut self, repository: &str) -> Result<Arc<dyn Source>> {
-        Ok(self.place(repository, "read")?.source)
+    /// The content that a frontend answers with.
+    pub(crate) async fn open(
+        &mut self,
+        repository: &str,
+        descriptor: types::Descriptor,
+    ) -> Result<Result<(Descriptor, ByteStream)>, Refused> {
+        let watched = self.setup.audit.is_on().then(|| Asked::content("content", repository, &descriptor).watched());
+        let opened = match self
+            .place(repository, "read")
+            .and_then(|place| Ok((checked(descriptor, "read", repository)?, place)))
+        {
+            Ok((descriptor, place)) => place.source.open(&descriptor).await.map(|stream| (descriptor, stream)),
+            Err(error) => Err(error),
+        };
+        if let Some(watched) = watched {
+            let done = watched.done(opened.as_ref().map(|_| &()));
+            self.setup.audit.tell(|| Record::Called(done))?;
+        }
+        Ok(opened)
     }
 
     /// Counts a call and what it carries; the clock of the guest stands until [`back`](Self::back).
-    fn call(&mut self, calls: usize, arguments: usize) -> wasmtime::Result<()> {
+    fn call(&mut self, asked: Asked<'_>, calls: usize, arguments: usize) -> wasmtime::Result<()> {
+        self.watched = self.setup.audit.is_on().then(|| asked.watched());
+        self.count(calls, arguments)
+    }
+
+    fn count(&mut self, calls: usize, arguments: usize) -> wasmtime::Result<()> {
         self.meter.leave();
         self.host_calls = self.host_calls.saturating_add(calls as u64);
         if self.host_calls > self.setup.limits.host_calls {
@@ -121,20 +153,46 @@ impl Session {
 
     /// Counts a call that is answered on the spot.
     pub(crate) fn count_call(&mut self, arguments: usize) -> wasmtime::Result<()> {
-        self.call(1, arguments)?;
-        self.back(())
+        self.count(1, arguments)?;
+        self.meter.enter();
+        Ok(())
     }
 
     /// Hands control back to the guest, with the answer.
-    fn back<T>(&mut self, answer: T) -> wasmtime::Result<T> {
+    fn back<T: Told>(&mut self, answer: T) -> wasmtime::Result<T> {
+        if let Some(watched) = self.watched.take() {
+            self.setup.audit.tell(|| Record::Called(watched.done(Ok(&answer))))?;
+        }
         self.meter.enter();
         Ok(answer)
     }
 
     /// The same for an answer that may be an error of ours.
-    fn answer<T>(&mut self, answer: Result<T>) -> wasmtime::Result<Result<T, types::Error>> {
-        let answer = answer.map_err(|error| self.tell(error));
-        self.back(answer)
+    fn answer<T: Told>(&mut self, answer: Result<T>) -> wasmtime::Result<Result<T, types::Error>> {
+        if let Some(watched) = self.watched.take() {
+            self.setup.audit.tell(|| Record::Called(watched.done(answer.as_ref())))?;
+        }
+        self.meter.enter();
+        Ok(answer.map_err(|error| self.tell(error)))
+    }
+
+    /// What of several things that one call asks is to be told: nothing where nobody is.
+    fn watch<'a>(&self, asked: impl Iterator<Item = Asked<'a>>) -> Vec<Watched> {
+        if self.watched.is_some() { asked.map(Asked::watched).collect() } else { Vec::new() }
+    }
+
+    /// Tells of each of them, in the place of the call that asked them all.
+    fn each<'a, T: Told + 'a>(
+        &mut self,
+        watched: Vec<Watched>,
+        answers: impl Iterator<Item = Result<&'a T, &'a Error>>,
+    ) -> wasmtime::Result<()> {
+        let Some(call) = self.watched.take_if(|_| !watched.is_empty()) else { return Ok(()) };
+        for (watched, answer) in watched.into_iter().zip(answers) {
+            let watched = watched.within(&call);
+            self.setup.audit.tell(|| Record::Called(watched.done(answer)))?;
+        }
+        Ok(())
     }
 
     fn tell(&mut self, error: Error) -> types::Error {

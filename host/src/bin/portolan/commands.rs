@@ -12,7 +12,7 @@ use crate::metadata::MetadataFile;
 use crate::progress::Screen;
 use crate::setup::{FRONTENDS, component, frontend_argument, host, named, said};
 use crate::stores::utf8;
-use crate::{about, arguments, bundle, frontend, output, registries};
+use crate::{about, arguments, audit, bundle, frontend, output, registries};
 
 const RUN: &str = "Any frontend: a bundled name, or a component's file";
 const RUN_EXAMPLE: &str =
@@ -102,6 +102,9 @@ impl Program<'_> {
             }
         }
         let mut run = Run::new(&loaded).grants(grants).registry(registries::registry(&matches)?);
+        if let Some(path) = matches.get_one::<PathBuf>("audit") {
+            run = run.audit(audit::to(path)?);
+        }
         for (name, value) in arguments.values {
             run = run.argument(name, value);
         }

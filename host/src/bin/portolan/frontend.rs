@@ -9,8 +9,9 @@ use crate::exit::Exit;
 use crate::registries;
 
 /// Options that every command has; a frontend may not name its parameters like them.
-const OURS: [&str; 13] = [
+const OURS: [&str; 14] = [
     "allow",
+    "audit",
     "compat",
     "exact",
     "format",
@@ -95,6 +96,8 @@ pub fn common(formats: &[String]) -> Vec<Arg> {
         option("strategy", "FILE.wasm", "Match names and select platforms by this component"),
         option("store", "NAME=DIR", "Give a layout a name: oci-layout://NAME:TAG").action(ArgAction::Append),
         option("metadata-file", "FILE", "Write what the answer says beside its text there, as a JSON object")
+            .value_parser(clap::value_parser!(std::path::PathBuf)),
+        option("audit", "FILE", "Add what the run does to this file, a line of JSON for each thing")
             .value_parser(clap::value_parser!(std::path::PathBuf)),
         option("quiet", "", "Do not show what is being moved").action(ArgAction::SetTrue),
     ]

@@ -5,6 +5,7 @@
 
 mod about;
 mod arguments;
+mod audit;
 mod built;
 mod bundle;
 mod commands;
