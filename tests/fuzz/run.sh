@@ -23,7 +23,6 @@ done
 
 options=(--fuzz-dir targets --sanitizer none --target-dir "$target_dir")
 echo "==> cargo fuzz build (the first one instruments all of the host, some minutes)"
-# The flags are for the programs, and CARGO_TARGET_DIR, where the host's build script looks, is not.
 "$fuzz" build "${options[@]}" >/dev/null
 for target in "$@"; do
     echo "==> $target, $seconds s"

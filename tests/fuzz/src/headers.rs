@@ -24,10 +24,17 @@ pub fn challenge(data: &[u8]) {
         assert_eq!(*scheme, scheme.to_ascii_lowercase());
         let scopes = challenge.scopes();
         for (at, scope) in scopes.iter().enumerate() {
-            assert!(!scope.is_empty() && !scope.contains(char::is_whitespace), "{scope:?}");
+            assert!(
+                !scope.is_empty() && !scope.contains([' ', '\t']) && !scope.contains(char::is_control),
+                "{scope:?}"
+            );
             assert!(!scopes[..at].contains(scope), "{scope:?} twice");
         }
-        let written: Vec<String> = ["realm", "service", "scope"]
+        let params = ["realm", "service", "scope"];
+        for value in params.iter().filter_map(|name| challenge.param(name)) {
+            assert!(!value.contains(|character: char| character.is_control() && character != '\t'), "{value:?}");
+        }
+        let written: Vec<String> = params
             .into_iter()
             .filter_map(|name| challenge.param(name).map(|value| format!("{name}=\"{}\"", quoted(value))))
             .collect();
@@ -35,7 +42,7 @@ pub fn challenge(data: &[u8]) {
         let Some(again) = again.first() else { panic!("{scheme:?} is no scheme any more") };
         assert_eq!(again.scheme, *scheme);
         let is_short = written.iter().map(String::len).sum::<usize>() < 8 << 10;
-        for name in ["realm", "service", "scope"].into_iter().filter(|_| is_short) {
+        for name in params.into_iter().filter(|_| is_short) {
             assert_eq!(again.param(name), challenge.param(name), "{name}");
         }
     }

@@ -62,6 +62,8 @@ fn parse_header(header: &str, challenges: &mut Vec<Challenge>) {
         match spaceless.strip_prefix('=') {
             Some(value) => {
                 let (value, after) = param_value(value.trim_start_matches([' ', '\t']));
+                // What no header can have says nothing; who hands headers on may be less strict than the RFC.
+                let value = value.filter(|value| !value.contains(|c: char| c.is_control() && c != '\t'));
                 if let (Some(challenge), Some(value)) = (&mut current, value) {
                     challenge.params.push((word.to_ascii_lowercase(), value));
                 }
@@ -146,6 +148,7 @@ mod tests {
             ("Negotiate dG9rZW4=, Basic realm=\"x\"", "negotiate(dg9rzw4=) basic(realm=x)"),
             ("realm=\"x\"", ""),
             ("\u{1F980} Bearer realm=\"x\"", "bearer(realm=x)"),
+            ("Bearer realm=\"x\u{b}y\",service=a\0b,scope=\"a\tb\"", "bearer(scope=a\tb)"),
             ("Bearer realm=\"x\",realm=\"y\"", "bearer(realm=x; realm=y)"),
         ] {
             assert_eq!(shown(&[header]), expected, "{header}");

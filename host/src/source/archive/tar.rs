@@ -314,7 +314,7 @@ impl Header {
     const CHECKSUM: Range<usize> = 148..156;
     const TYPEFLAG: usize = 156;
     const LINK: Range<usize> = 157..257;
-    const MAGIC: Range<usize> = 257..263;
+    const MAGIC: Range<usize> = 257..265;
     const PREFIX: Range<usize> = 345..500;
 
     fn new(block: [u8; BLOCK as usize], position: u64) -> Result<Self, Broken> {
@@ -327,9 +327,17 @@ impl Header {
                 _ => format!("the checksum of the header at byte {position} is wrong"),
             }));
         }
-        match number(&block[Self::SIZE]) {
-            Some(size) => Ok(Header { block, position, size }),
-            None => Err(malformed(position, until_nul(&block[Self::NAME]), "has a size that is no number")),
+        let fail = |what: &str| Err(malformed(position, until_nul(&block[Self::NAME]), what));
+        let Some(size) = number(&block[Self::SIZE]) else { return fail("has a size that is no number") };
+        let header = Header { block, position, size };
+        match &block[Self::MAGIC] {
+            b"ustar\x0000" | b"ustar  \0" => Ok(header),
+            // To some programs the first six bytes say that it is ustar, to others nothing does: then there are no prefixes
+            // and no extended headers.
+            magic if magic.starts_with(b"ustar") || header.is_extended() => {
+                fail("has a header of a format that only some programs know")
+            }
+            _ => Ok(header),
         }
     }
 
@@ -352,7 +360,7 @@ impl Header {
     fn name(&self) -> Vec<u8> {
         let name = until_nul(&self.block[Self::NAME]);
         let prefix = until_nul(&self.block[Self::PREFIX]);
-        if &self.block[Self::MAGIC] == b"ustar\0" && !prefix.is_empty() {
+        if &self.block[Self::MAGIC] == b"ustar\x0000" && !prefix.is_empty() {
             return [prefix, name].join(&b'/');
         }
         name.to_vec()
