@@ -50,7 +50,10 @@ fn check(explanation: &Explanation) {
         let is_plain = host.url.starts_with("http://");
         assert!(is_plain || host.url.starts_with("https://"), "{}", host.url);
         assert_eq!(is_plain, host.tls.value == "plain", "{host:?}");
-        assert!(is_tame(&host.url) && !host.url.contains([' ', '@', '?', '#']), "{:?}", host.url);
+        assert!(is_tame(&host.url) && !host.url.contains([' ', '?', '#']), "{:?}", host.url);
+        // A path may have an `@`; before it there would be a user.
+        let authority = host.url.split('/').nth(2).unwrap_or_default();
+        assert!(!authority.is_empty() && !authority.contains('@'), "{:?}", host.url);
     }
 }
 
