@@ -98,7 +98,8 @@ impl Reference {
         self.to_string()
     }
 
-    /// [`canonical`](Reference::canonical) in Docker's short form: no `docker.io/`, no `library/`.
+    /// [`canonical`](Reference::canonical) in Docker's short form: no `docker.io/`, no `library/`. Where that would be read
+    /// as another reference or as none, as of `docker.io/acme.io/app`, it is not short; Docker's is.
     pub fn familiar(&self) -> String {
         let name = match self.domain == DOCKER_HUB {
             false => self.repository(),
@@ -107,7 +108,11 @@ impl Reference {
                 _ => self.path.clone(),
             },
         };
-        name + &self.suffix()
+        let short = name + &self.suffix();
+        match Self::parse(&short) {
+            Ok(same) if same == *self => short,
+            _ => self.canonical(),
+        }
     }
 
     /// What is asked for: with a digest no tag, without either `:latest`.

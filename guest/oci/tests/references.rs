@@ -52,7 +52,9 @@ fn every_text_has_one_normal_form() {
         ("169.254.169.254",               "docker.io/library/169.254.169.254",         "169.254.169.254",        "docker.io/library/169.254.169.254:latest"),
         ("sha256:HEX",                    "docker.io/library/sha256:HEX",              "sha256:HEX",             "docker.io/library/sha256:HEX"),
         ("HEX:1",                         "docker.io/library/HEX:1",                   "HEX:1",                  "docker.io/library/HEX:1"),
-        ("docker.io/HEX",                 "docker.io/library/HEX",                     "HEX",                    "docker.io/library/HEX:latest"),
+        // Neither short form would be read as what it is of.
+        ("docker.io/HEX",                 "docker.io/library/HEX",                     "docker.io/library/HEX",  "docker.io/library/HEX:latest"),
+        ("docker.io/acme.io/app",         "docker.io/acme.io/app",                     "docker.io/acme.io/app",  "docker.io/acme.io/app:latest"),
     ];
     for (typed, canonical, familiar, resolved) in rows {
         let reference = Reference::parse(&expand(typed)).unwrap();

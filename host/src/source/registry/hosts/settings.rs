@@ -148,7 +148,9 @@ impl Address {
         let (secure, rest) = match text.split_once("://") {
             Some((scheme, rest)) if scheme.eq_ignore_ascii_case("https") => (Some(true), rest),
             Some((scheme, rest)) if scheme.eq_ignore_ascii_case("http") => (Some(false), rest),
-            Some((scheme, _)) => return Err(format!("{scheme}:// is neither http:// nor https://")),
+            Some((scheme, _)) => {
+                return Err(format!("{}:// is neither http:// nor https://", portolan_oci::text::line(scheme)));
+            }
             None => (None, text),
         };
         let url = Url::parse(&format!("https://{rest}")).map_err(|error| format!("{text:?} is no host: {error}"))?;
@@ -237,6 +239,7 @@ mod tests {
             ("https://r.example:443", Ok((Some(true), "r.example:443", ""))),
             ("http://r.example/v2", Ok((Some(false), "r.example", "/v2"))),
             ("HTTP://[::1]:5000/a/../b", Ok((Some(false), "[::1]:5000", "/b"))),
+            ("a\n\u{1b}b://r.example", Err("a\\n\\u{1b}b:// is neither http:// nor https://")),
             ("ftp://r.example", Err("ftp:// is neither http:// nor https://")),
             ("https://u:p@r.example", Err("a user and a password are for docker's config.json, not for an address")),
             ("r.example?x=1", Err("\"r.example?x=1\" is more than a host and a path")),
