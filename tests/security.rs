@@ -14,7 +14,8 @@ fn every_promise_names_tests_that_there_are() {
         let (_, held_by) = promise.trim_end_matches(" |").rsplit_once(" | ").unwrap();
         for room in held_by.split(" · ") {
             let (file, tests) = room.split_once(": ").unwrap_or_else(|| panic!("{room}"));
-            let source = std::fs::read_to_string(root.join(file.trim_matches('`'))).unwrap_or_else(|_| panic!("{file}"));
+            let source =
+                std::fs::read_to_string(root.join(file.trim_matches('`'))).unwrap_or_else(|_| panic!("{file}"));
             for test in tests.split(", ") {
                 let test = test.trim_matches('`');
                 assert!(source.contains(&format!("fn {test}(")), "{file} has no test {test}");

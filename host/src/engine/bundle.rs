@@ -42,7 +42,9 @@ impl Host {
         self.load(component).await?;
         let bytes = match component {
             Component::Bundled(bundled) => Cow::Borrowed(bundled.bytes()),
-            Component::File(_) | Component::Bytes(_) => Cow::Owned(component.read(&self.limits())?),
+            Component::File(_) | Component::Bytes(_) | Component::Named(..) => {
+                Cow::Owned(component.read(&self.limits())?)
+            }
         };
         let shape = Shape::of(&bytes).map_err(|reason| LoadError::Invalid { component: label.clone(), reason })?;
         let imports = shape.needs("wasi:http");

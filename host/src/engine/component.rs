@@ -17,6 +17,8 @@ pub enum Component<'a> {
     File(&'a Path),
     /// Its bytes.
     Bytes(&'a [u8]),
+    /// Its bytes, and what to call it: where they come from.
+    Named(&'a str, &'a [u8]),
 }
 
 /// The components that are part of this program. They import nothing but `portolan:oci/*`.
@@ -101,6 +103,7 @@ impl Component<'_> {
             Component::Bundled(bundled) => bundled.name().to_owned(),
             Component::File(path) => path.display().to_string(),
             Component::Bytes(_) => "the component".to_owned(),
+            Component::Named(name, _) => (*name).to_owned(),
         }
     }
 
@@ -110,7 +113,7 @@ impl Component<'_> {
         let bytes = match self {
             Component::Bundled(bundled) => return Ok(bundled.bytes().to_vec()),
             Component::File(path) => read(path, limits.component)?,
-            Component::Bytes(bytes) => bytes.to_vec(),
+            Component::Bytes(bytes) | Component::Named(_, bytes) => bytes.to_vec(),
         };
         if bytes.len() as u64 > limits.component {
             return Err(LoadError::TooLarge { component: label(), limit: budget::bytes(limits.component) });

@@ -103,6 +103,17 @@ pub enum LoadError {
         /// Why not.
         reason: String,
     },
+    /// What is in a registry under that name is no component, or not one of ours.
+    #[error("{component} is no published frontend: {reason}")]
+    NotPublished {
+        /// Which.
+        component: String,
+        /// Why not.
+        reason: String,
+    },
+    /// It cannot be had.
+    #[error(transparent)]
+    Source(#[from] Error),
     /// The engine itself does not start.
     #[error("the WebAssembly engine does not start: {0}")]
     Engine(String),
@@ -113,7 +124,19 @@ impl LoadError {
     pub fn status(&self) -> u8 {
         match self {
             LoadError::Io { error, .. } if error.kind() == std::io::ErrorKind::NotFound => 5,
+            LoadError::Source(error) => error.code().exit_status(),
             _ => 1,
+        }
+    }
+
+    /// What to try.
+    pub fn hint(&self) -> Option<&str> {
+        match self {
+            LoadError::Source(error) => error.hint(),
+            LoadError::NotPublished { .. } => Some(
+                "`wkg oci push` publishes a component as registries have them; `portolan inspect` shows what is there",
+            ),
+            _ => None,
         }
     }
 }

@@ -29,6 +29,7 @@ mod fault;
 mod guest;
 mod image;
 mod load;
+mod published;
 mod run;
 mod shape;
 mod ticker;
@@ -49,6 +50,7 @@ pub use describe::{Info, Kind, Parameter};
 pub use fault::{Cause, Failure, LoadError, RunError};
 pub use image::{Content, Image, ImageQuery};
 pub use load::Frontend;
+pub use published::Published;
 pub use run::{Answer, Body, Run, Stats};
 
 use crate::bindings::{blobs, discovery, fetcher, host, pusher, resolver, types};
@@ -85,6 +87,7 @@ enum Given {
     Bundled(Bundled),
     File(PathBuf),
     Bytes(Vec<u8>),
+    Named(String, Vec<u8>),
 }
 
 impl Given {
@@ -93,6 +96,7 @@ impl Given {
             Given::Bundled(bundled) => Component::Bundled(*bundled),
             Given::File(path) => Component::File(path),
             Given::Bytes(bytes) => Component::Bytes(bytes),
+            Given::Named(name, bytes) => Component::Named(name, bytes),
         }
     }
 }
@@ -220,6 +224,7 @@ impl Host {
             },
             Component::File(path) => Given::File(path.to_owned()),
             Component::Bytes(bytes) => Given::Bytes(bytes.to_vec()),
+            Component::Named(name, bytes) => Given::Named(name.to_owned(), bytes.to_vec()),
         };
         let host = self.clone();
         let work = tokio::task::spawn_blocking(move || host.load_now(&given));
@@ -234,12 +239,12 @@ impl Host {
         let component = given.component();
         let bytes = match given {
             Given::Bundled(bundled) => Cow::Borrowed(bundled.bytes()),
-            Given::File(_) | Given::Bytes(_) => Cow::Owned(component.read(&self.0.limits)?),
+            Given::File(_) | Given::Bytes(_) | Given::Named(..) => Cow::Owned(component.read(&self.0.limits)?),
         };
         let digest = Digest::sha256(&bytes);
         let key = match given {
             Given::Bundled(bundled) => Key::Bundled(*bundled),
-            Given::File(_) | Given::Bytes(_) => Key::Foreign(digest.clone()),
+            Given::File(_) | Given::Bytes(_) | Given::Named(..) => Key::Foreign(digest.clone()),
         };
         if let Some(frontend) = self.find(&key) {
             return Ok(frontend);

@@ -46,6 +46,12 @@ impl Shape {
         Ok(shape)
     }
 
+    /// What somebody says of a component.
+    pub(super) fn told(imports: &[String], exports: &[String]) -> Self {
+        let names = |names: &[String]| names.iter().map(|it| name(it)).collect();
+        Shape { imports: names(imports), exports: names(exports) }
+    }
+
     /// Whether it imports `interface`, of whatever version.
     pub(super) fn imports(&self, interface: &str) -> bool {
         self.imports.iter().any(|name| split(name).0 == interface)

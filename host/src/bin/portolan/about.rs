@@ -3,10 +3,11 @@
 use std::ffi::OsString;
 
 use clap::{Arg, Command};
-use portolan::{Frontend, Info, Kind};
+use portolan::{Bundled, Component, Frontend, Info, Kind};
 
+use crate::chosen::{self, Chosen};
 use crate::exit::Exit;
-use crate::setup::{FRONTENDS, component, frontend_argument, host, named, said};
+use crate::setup::{FRONTENDS, host, said};
 use crate::{frontend, output};
 
 /// `frontends`, in the list of commands.
@@ -38,7 +39,8 @@ pub async fn frontends(words: &[OsString]) -> Result<u8, Exit> {
     let host = host(None)?;
     let mut all = Vec::new();
     for (name, ..) in FRONTENDS {
-        let loaded = host.load(component(name)?).await?;
+        let bundled = Bundled::named(name).ok_or_else(|| Exit::failure(format!("{name} is not bundled")))?;
+        let loaded = host.load(Component::Bundled(bundled)).await?;
         all.push((loaded.describe().await?, loaded));
     }
     if matches.get_one::<String>("format").is_some_and(|format| format == "json") {
@@ -59,15 +61,16 @@ pub async fn describe(words: &[OsString]) -> Result<u8, Exit> {
         .bin_name("portolan describe")
         .about(DESCRIBE_ABOUT)
         .no_binary_name(true)
-        .arg(frontend_argument())
+        .arg(chosen::argument())
         .arg(json_or_text())
+        .args(chosen::options())
         .after_help("Example:\n  portolan describe inspect");
     let matches = match command.try_get_matches_from(words) {
         Ok(matches) => matches,
         Err(error) => return said(&error),
     };
     let host = host(None)?;
-    let loaded = host.load(component(named(&matches))?).await?;
+    let loaded = host.load(Chosen::of(&matches).await?.component()).await?;
     let info = loaded.describe().await?;
     if matches.get_one::<String>("format").is_some_and(|format| format == "json") {
         let mut described = summary(&info, &loaded);

@@ -9,9 +9,10 @@ use std::path::{Path, PathBuf};
 use clap::{Arg, ArgAction, Command, value_parser};
 use portolan::BundleReads;
 
+use crate::chosen::{self, Chosen};
 use crate::exit::{Exit, say};
 use crate::frontend;
-use crate::setup::{component, frontend_argument, host, named, said};
+use crate::setup::{host, said};
 
 /// `bundle`, in the list of commands.
 pub const ABOUT: &str = "A frontend as one file that runs without Portolan: wasmtime run FILE";
@@ -22,7 +23,8 @@ pub async fn bundle(words: &[OsString]) -> Result<u8, Exit> {
         .bin_name("portolan bundle")
         .about(ABOUT)
         .no_binary_name(true)
-        .arg(frontend_argument())
+        .arg(chosen::argument())
+        .args(chosen::options())
         .arg(
             Arg::new("output")
                 .short('o')
@@ -54,7 +56,8 @@ pub async fn bundle(words: &[OsString]) -> Result<u8, Exit> {
         Err(error) => return said(&error),
     };
     let host = host(matches.get_one::<PathBuf>("strategy").map(PathBuf::as_path))?;
-    let component = component(named(&matches))?;
+    let chosen = Chosen::of(&matches).await?;
+    let component = chosen.component();
     // What no command line can be made of here, none can be made of there.
     let info = host.load(component).await?.describe().await?;
     frontend::command("portolan bundle", &info, None)?;

@@ -7,16 +7,16 @@ use std::path::PathBuf;
 use clap::{Arg, ArgAction, ArgMatches, Command};
 use portolan::{Bundled, Component, Grants, Run, Stats};
 
+use crate::chosen::{self, Chosen};
 use crate::exit::{Exit, say};
 use crate::metadata::MetadataFile;
 use crate::progress::Screen;
-use crate::setup::{FRONTENDS, component, frontend_argument, host, named, said};
+use crate::setup::{FRONTENDS, host, said};
 use crate::stores::utf8;
 use crate::{about, arguments, audit, bundle, frontend, output, registries};
 
-const RUN: &str = "Any frontend: a bundled name, or a component's file";
-const RUN_EXAMPLE: &str =
-    "portolan run ./frontend.wasm --help\n  portolan run ./frontend.wasm alpine:3 --allow 'pull=ghcr.io/acme/*'";
+const RUN: &str = "Any frontend: a bundled name, a component's file, or one in a registry";
+const RUN_EXAMPLE: &str = "portolan run ./frontend.wasm --help\n  portolan run oci://ghcr.io/acme/newest:1 alpine:3 --allow 'pull=ghcr.io/acme/*'";
 
 /// Does what the words say; the status to exit with.
 pub async fn run(words: &[OsString], screen: &Screen) -> Result<u8, Exit> {
@@ -189,7 +189,8 @@ async fn run_any(words: &[OsString], screen: &Screen) -> Result<u8, Exit> {
         .disable_help_flag(true)
         .override_usage("portolan run [OPTIONS] FRONTEND [ITS OPTIONS]")
         .args([allow(), stats()])
-        .arg(frontend_argument())
+        .args(chosen::options())
+        .arg(chosen::argument())
         .arg(
             Arg::new("rest")
                 .value_name("ITS OPTIONS")
@@ -203,10 +204,10 @@ async fn run_any(words: &[OsString], screen: &Screen) -> Result<u8, Exit> {
     // Help before the frontend's name is about running, behind it about the frontend.
     if words.first().is_none_or(|word| word == "--help" || word == "-h") {
         return match words.is_empty() {
-            true => {
-                Err(Exit::usage("run wants a FRONTEND: a bundled name, or a component's file")
-                    .hint("portolan run --help"))
-            }
+            true => Err(Exit::usage(
+                "run wants a FRONTEND: a bundled name, a component's file, or oci://NAME in a registry",
+            )
+            .hint("portolan run --help")),
             false => output::own(&command.clone().render_help().to_string()).map(|()| 0),
         };
     }
@@ -215,7 +216,8 @@ async fn run_any(words: &[OsString], screen: &Screen) -> Result<u8, Exit> {
         Err(error) => return said(&error),
     };
     let rest: Vec<OsString> = matches.get_many("rest").into_iter().flatten().cloned().collect();
-    let name = named(&matches);
-    let program = Program { path: format!("portolan run {name}"), component: component(name)?, example: None };
+    let name = matches.get_one::<String>("frontend").map_or("", String::as_str);
+    let chosen = Chosen::of(&matches).await?;
+    let program = Program { path: format!("portolan run {name}"), component: chosen.component(), example: None };
     program.run(&rest, Some(&matches), screen).await
 }

@@ -68,7 +68,7 @@ impl From<Error> for Exit {
 
 impl From<LoadError> for Exit {
     fn from(error: LoadError) -> Self {
-        Exit { status: error.status(), message: error.to_string(), hint: None }
+        Exit { status: error.status(), message: error.to_string(), hint: error.hint().map(str::to_owned) }
     }
 }
 

@@ -2,8 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use clap::{Arg, ArgMatches};
-use portolan::{Bundled, Component, Host};
+use portolan::{Component, Host};
 
 use crate::exit::Exit;
 
@@ -70,25 +69,4 @@ pub fn cache_folder() -> Option<PathBuf> {
     folder("XDG_CACHE_HOME")
         .or_else(|| folder("HOME").map(|home| home.join(".cache")))
         .map(|cache| cache.join("portolan"))
-}
-
-/// The argument that names a frontend.
-pub fn frontend_argument() -> Arg {
-    Arg::new("frontend").value_name("FRONTEND").required(true).help("A bundled name, or a component's file")
-}
-
-/// What it names.
-pub fn named(matches: &ArgMatches) -> &str {
-    matches.get_one::<String>("frontend").map_or("", String::as_str)
-}
-
-/// The component that a name or a path means.
-pub fn component(name: &str) -> Result<Component<'_>, Exit> {
-    if let Some(bundled) = Bundled::named(name).filter(|_| FRONTENDS.iter().any(|(command, ..)| *command == name)) {
-        return Ok(Component::Bundled(bundled));
-    }
-    if name.contains("://") {
-        return Err(Exit::usage(format!("{name:?} is neither a bundled frontend nor a file")));
-    }
-    Ok(Component::File(Path::new(name)))
 }
