@@ -40,6 +40,7 @@ fn every_status_has_its_meaning_and_says_what_to_try() {
         (2, "run resolve alpine --allow write=*".into(), "pull=PATTERN"),
         // 5: it does not exist.
         (5, "run nope.wasm".into(), "nope.wasm"),
+        (5, "layers --metadata nope.json".into(), "nope.json"),
         (5, "resolve oci-layout://nope:1".into(), "nope"),
         (5, "resolve oci-archive://nope.tar:1".into(), "nope.tar"),
         (5, "resolve oci-layout://buildkit-multi:1.5".into(), "1.4"),

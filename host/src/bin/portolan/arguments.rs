@@ -138,7 +138,8 @@ fn mode(matches: &ArgMatches) -> Option<Mode> {
 
 /// A file's text, or what stdin holds.
 pub fn content(path: &str) -> Result<String, Exit> {
-    let fail = |error: std::io::Error| Exit::failure(format!("cannot read the file {path}: {error}"));
+    let fail =
+        |error: std::io::Error| Exit::failure(format!("cannot read the file {path}: {error}")).because_of(&error);
     let mut bytes = Vec::new();
     let read = match path {
         "-" => std::io::stdin().lock().take(FILE_MAX + 1).read_to_end(&mut bytes),

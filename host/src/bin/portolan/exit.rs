@@ -9,6 +9,8 @@ use portolan::{Error, LoadError, RunError, text};
 const USAGE: u8 = 2;
 /// It could not be done.
 const FAILURE: u8 = 1;
+/// What is named does not exist.
+const ABSENT: u8 = 5;
 
 /// Why there is no answer.
 #[derive(Debug)]
@@ -27,6 +29,15 @@ impl Exit {
     /// The command line is wrong.
     pub fn usage(message: impl Into<String>) -> Self {
         Exit { status: USAGE, message: message.into(), hint: None }
+    }
+
+    /// The same for a file that could not be read: that there is none has a status of its own.
+    #[must_use]
+    pub fn because_of(mut self, error: &io::Error) -> Self {
+        if error.kind() == io::ErrorKind::NotFound {
+            self.status = ABSENT;
+        }
+        self
     }
 
     /// What to try.

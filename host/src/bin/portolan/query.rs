@@ -7,6 +7,9 @@ use portolan::text;
 
 use crate::exit::Exit;
 
+/// Of what jq says of a failure, so many bytes are shown.
+const SAID: usize = 300;
+
 /// What `expression` makes of `document`, each safe to print; texts bare, as scripts want them.
 ///
 /// # Errors
@@ -31,7 +34,13 @@ pub fn lines(expression: &str, document: &[u8]) -> Result<Vec<String>, Exit> {
     let context = Ctx::<data::JustLut<Val>>::new(&filter.lut, Vars::new([]));
     let mut lines = Vec::new();
     for value in filter.id.run((context, input)).map(unwrap_valr) {
-        let value = value.map_err(|error| Exit::failure(format!("--jq {expression:?}: {error}")))?;
+        // It holds the value that did not fit, which may be all of the answer.
+        let value = value.map_err(|error| {
+            let said = error.to_string();
+            let cut = text::at_most(&said, SAID);
+            let more = if cut.len() < said.len() { "…" } else { "" };
+            Exit::failure(format!("--jq {expression:?}: {cut}{more}"))
+        })?;
         lines.push(match &value {
             Val::TStr(bytes) | Val::BStr(bytes) => text::block(&String::from_utf8_lossy(bytes)).into_owned(),
             other => text::json(&other.to_string()).into_owned(),
@@ -64,6 +73,9 @@ mod tests {
             assert!(lines(expression, br#"{"images":[]}"#).is_err(), "{expression}");
         }
         assert!(lines(".", b"text").is_err());
+        let long = format!(r#"{{"images":["{}"]}}"#, "x".repeat(5_000));
+        let said = format!("{:?}", lines(".images + 1", long.as_bytes()).unwrap_err());
+        assert!(said.len() < 500 && said.contains('…'), "{said}");
         let deep = format!("{}{}", "[".repeat(500_000), "]".repeat(500_000));
         assert!(lines(".", deep.as_bytes()).is_err());
     }
