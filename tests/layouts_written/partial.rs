@@ -163,12 +163,20 @@ async fn what_another_try_does_not_help_leaves_nothing() {
     it.put(&liar).await.unwrap();
     assert_eq!(liar.asked(), [SIZE as u64 / 2, 0]);
     it.assert_whole(&bytes);
-    // Gone for good.
-    let it = Try::new(&bytes);
-    let mut gone = Line::of(&bytes, SIZE / 2);
-    gone.error = Error::new(Code::NotFound, "open", "r.example/a", "it is not there");
-    assert_eq!(it.put(&gone).await.unwrap_err().code(), Code::NotFound);
-    assert!(it.hidden().is_empty(), "{:?}", it.hidden());
+    // Who is not let in today has what came yesterday; what breaks a rule is not gone on with.
+    for (code, kept) in [
+        (Code::Unauthorized, true),
+        (Code::Offline, true),
+        (Code::NotFound, true),
+        (Code::Malformed, false),
+        (Code::TooLarge, false),
+    ] {
+        let it = Try::new(&bytes);
+        let mut line = Line::of(&bytes, SIZE / 2);
+        line.error = Error::new(code, "open", "r.example/a", "no");
+        assert_eq!(it.put(&line).await.unwrap_err().code(), code);
+        assert_eq!(it.hidden().len(), usize::from(kept), "{code}");
+    }
     // Too little to keep.
     let small = &bytes[..(1 << 20) - 1];
     let it = Try::new(small);

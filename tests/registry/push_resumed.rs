@@ -103,7 +103,7 @@ async fn an_upload_that_cannot_go_on_begins_anew() {
     let get = "GET /up/a";
     for (why, answer, tamper, expected) in [
         ("it is gone", on("GET", "/up/a").status(404), nothing(), &[get, post, put][..]),
-        ("in trouble", on("GET", "/up/a").status(500), nothing(), &[get, post, put]),
+        ("in trouble", on("GET", "/up/a").status(500), nothing(), &[get, get, get, get, get, post, put]),
         ("nothing arrived", on("GET", "/up/a").status(204).header("Range", "0-0"), nothing(), &[get, post, put]),
         ("no word", on("GET", "/up/a").status(204), nothing(), &[get, post, put]),
         ("more than there is", status(LARGE as u64 + 1), nothing(), &[get, post, put]),
@@ -124,6 +124,38 @@ async fn an_upload_that_cannot_go_on_begins_anew() {
         assert!(notes(&cache).is_empty(), "{why}");
     }
     assert!(elsewhere.requests().is_empty());
+}
+
+/// The line is down for longer than one program tries.
+#[tokio::test]
+async fn an_outage_leaves_the_note_for_another_time() {
+    let (cache, content) = (tempfile::tempdir().unwrap(), large());
+    let wanted = content.descriptor();
+    let down = [on("GET", "/up/a").cut_head(0).times(10), on("GET", "/up/a").status(503).times(5)];
+    let rest = [status(SENT), on("PATCH", "/up/b").status(202).header("Location", "/up/c"), ends("/up/c")];
+    let registry = Hostile::play([cut(), down.to_vec(), rest.to_vec()].concat());
+    break_off(&cache, &registry, &content).await;
+    for _ in 0..3 {
+        let error = program(&cache, &registry.host()).put_blob(&wanted, &content).await.unwrap_err();
+        assert!(error.is_retryable(), "{error}");
+        assert_eq!(notes(&cache).len(), 1);
+    }
+    program(&cache, &registry.host()).put_blob(&wanted, &content).await.unwrap();
+    assert_eq!(asked(&registry).iter().filter(|asked| asked.starts_with("POST")).count(), 1);
+}
+
+/// The registry takes the question, and nothing more.
+#[tokio::test]
+async fn an_upload_that_is_refused_half_way_begins_anew() {
+    for code in [400, 403, 409] {
+        let (cache, content) = (tempfile::tempdir().unwrap(), large());
+        let rest = [status(SENT), on("PATCH", "/up/b").status(code), begins("/up/z")];
+        let anew = [on("PATCH", "/up/z").status(202).header("Location", "/up/z"), ends("/up/z")];
+        let registry = Hostile::play([cut(), rest.to_vec(), anew.to_vec()].concat());
+        break_off(&cache, &registry, &content).await;
+        program(&cache, &registry.host()).put_blob(&content.descriptor(), &content).await.unwrap();
+        assert!(notes(&cache).is_empty(), "{code}");
+    }
 }
 
 #[tokio::test]

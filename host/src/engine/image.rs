@@ -145,7 +145,8 @@ impl Host {
         }
         let mut guest = Guest::new(self, run).await?;
         let Some(resolver) = frontend.loaded.resolver.as_ref() else {
-            return Err(guest.broken("it exports no `portolan:oci/image-resolver`".into()));
+            let broken = guest.broken("it exports no `portolan:oci/image-resolver`".into());
+            return guest.told(Err(broken));
         };
         let query = wire::Query { reference, platform, parts, options };
         let wall_clock = guest.wall_clock();

@@ -91,7 +91,7 @@ async fn published(reference: &Reference, registry: &Registry, update: bool) -> 
     };
     let published = Published::fetch(&*source, manifest, &name, &limits).await?;
     if let Some(pins) = pins.filter(|_| !pinned) {
-        pins.pin(&name, &published.manifest.digest)?;
+        pins.pin(&name, &published.manifest.digest, update)?;
     }
     Ok(Chosen::Published(name, published.bytes))
 }

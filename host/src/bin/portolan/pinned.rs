@@ -10,7 +10,7 @@ use std::io::{Read as _, Write as _};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
-use portolan_oci::Digest;
+use portolan_oci::{Digest, Location};
 use toml::de::{DeTable, DeValue};
 
 use crate::exit::Exit;
@@ -47,7 +47,11 @@ impl Pins {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(false),
             Err(error) => return Err(self.failed("read", &error)),
         };
-        match self.read(&text)?.get(name) {
+        self.same(&self.read(&text)?, name, digest)
+    }
+
+    fn same(&self, pins: &BTreeMap<String, Digest>, name: &str, digest: &Digest) -> Result<bool, Exit> {
+        match pins.get(name) {
             None => Ok(false),
             Some(pinned) if pinned == digest => Ok(true),
             Some(pinned) => Err(Exit::failure(format!(
@@ -58,8 +62,8 @@ impl Pins {
         }
     }
 
-    /// Pins a name, whatever it was pinned to.
-    pub fn pin(&self, name: &str, digest: &Digest) -> Result<(), Exit> {
+    /// Pins a name; `update` says whatever it was pinned to, perhaps by another program just now.
+    pub fn pin(&self, name: &str, digest: &Digest, update: bool) -> Result<(), Exit> {
         let write = |error: &std::io::Error| {
             self.failed("write", error).hint("name the frontend by its digest, which needs no lock")
         };
@@ -67,6 +71,9 @@ impl Pins {
         fs::create_dir_all(folder).map_err(|error| write(&error))?;
         let held = self.held().map_err(|error| write(&error))?;
         let mut pins = self.read(&self.text(&held)?)?;
+        if !update && self.same(&pins, name, digest)? {
+            return Ok(());
+        }
         pins.insert(name.to_owned(), digest.clone());
         let mut text = format!("{HEAD}\n[{TABLE}]\n");
         for (name, digest) in &pins {
@@ -118,6 +125,9 @@ impl Pins {
                     _ => None,
                 };
                 let name = name.get_ref().to_string();
+                if !matches!(Location::parse(&name), Ok(Location::Registry(_))) {
+                    return Err(self.wrong(format!("{name:?} is no name of a frontend")));
+                }
                 let digest = digest.ok_or_else(|| self.wrong(format!("{name:?} is pinned to no digest")))?;
                 pins.insert(name, digest);
             }
@@ -150,12 +160,15 @@ mod tests {
         let pins = Pins(folder.path().join("a/b").join(NAME));
         let (name, other) = ("r.example/f:1", "r.example:5000/f:1");
         assert!(!pins.check(name, &digest(b"1")).unwrap());
-        pins.pin(name, &digest(b"1")).unwrap();
-        pins.pin(other, &digest(b"2")).unwrap();
+        pins.pin(name, &digest(b"1"), true).unwrap();
+        pins.pin(other, &digest(b"2"), true).unwrap();
         assert!(pins.check(name, &digest(b"1")).unwrap());
         assert!(pins.check(name, &digest(b"2")).is_err());
         assert!(!pins.check("r.example/f:2", &digest(b"2")).unwrap());
-        pins.pin(name, &digest(b"2")).unwrap();
+        // Another program was quicker.
+        assert!(pins.pin(name, &digest(b"2"), false).is_err());
+        pins.pin(name, &digest(b"1"), false).unwrap();
+        pins.pin(name, &digest(b"2"), true).unwrap();
         assert!(pins.check(name, &digest(b"2")).unwrap());
         let text = fs::read_to_string(&pins.0).unwrap();
         let lines: Vec<String> =
@@ -173,7 +186,7 @@ mod tests {
         std::thread::scope(|scope| {
             for number in 0..16 {
                 let path = path.clone();
-                scope.spawn(move || Pins(path).pin(&format!("r.example/f:{number}"), &digest(b"1")).unwrap());
+                scope.spawn(move || Pins(path).pin(&format!("r.example/f:{number}"), &digest(b"1"), false).unwrap());
             }
         });
         let pins = Pins(path);
@@ -191,11 +204,12 @@ mod tests {
             "[frontends]\n\"r.example/f:1\" = 1\n",
             "[frontends]\n\"r.example/f:1\" = \"sha256:../..\"\n",
             "frontends = 1\n",
+            "[frontends]\n\"r.example/f:1\\\" = 1\" = \"sha256:44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a\"\n",
             "\u{feff}\u{0}",
         ] {
             fs::write(&pins.0, text).unwrap();
             assert!(pins.check("r.example/f:1", &digest(b"1")).is_err(), "{text:?}");
-            assert!(pins.pin("r.example/f:1", &digest(b"1")).is_err(), "{text:?}");
+            assert!(pins.pin("r.example/f:1", &digest(b"1"), true).is_err(), "{text:?}");
             assert_eq!(fs::read_to_string(&pins.0).unwrap(), text);
         }
         fs::write(&pins.0, [0xff, 0xfe]).unwrap();

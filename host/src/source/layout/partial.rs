@@ -18,7 +18,7 @@ use super::super::folder::{Folder, TEMPORARY, Temporary};
 use super::super::sink::Content;
 use super::super::verify::Verifier;
 use super::super::write::{blocking, failed, pour};
-use crate::error::{Code, Result};
+use crate::error::{Code, Error, Result};
 
 /// Smaller blobs are sent anew: what could be saved is not worth a file that stays.
 const WORTH: u64 = 1 << 20;
@@ -37,7 +37,7 @@ pub(super) fn file(blobs: &Folder, descriptor: &Descriptor) -> Result<Temporary,
     blobs.temporary(TEMPORARY)
 }
 
-/// Fills it with what is still to come. What came stays there where trying again can help.
+/// Fills it with what is still to come. What came stays there, unless there is something wrong with that or with the disk.
 pub(super) async fn fill(
     temporary: &Temporary,
     descriptor: &Descriptor,
@@ -45,10 +45,14 @@ pub(super) async fn fill(
     store: &str,
 ) -> Result<()> {
     let filled = filled(temporary, descriptor, content, store).await;
-    if filled.as_ref().is_err_and(|error| !error.is_retryable()) {
+    if filled.as_ref().is_err_and(is_spoilt) {
         temporary.empty().map_err(|failure| failed(store, descriptor.digest.as_str(), &failure))?;
     }
     filled
+}
+
+fn is_spoilt(error: &Error) -> bool {
+    matches!(error.code(), Code::DigestMismatch | Code::Malformed | Code::TooLarge | Code::Other)
 }
 
 async fn filled(temporary: &Temporary, descriptor: &Descriptor, content: &dyn Content, store: &str) -> Result<()> {

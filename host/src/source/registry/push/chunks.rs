@@ -45,16 +45,25 @@ impl Upload<'_> {
             Some(arrived) => arrived,
             None => self.arrived(session).await?,
         };
-        let mut content = Reader::open(self, at).await.map_err(cancelled)?;
+        // Who goes on another time has to ask.
+        session.arrived = None;
+        let mut content = Reader::open(self, at).await.map_err(of_source)?;
         let (mut chunk, mut most, mut tries) = (Bytes::new(), CHUNK, Tries::new(timing));
         while at < size {
             most = most.max(self.least(session)?);
             if chunk.is_empty() {
-                chunk = content.take(most).await.map_err(cancelled)?;
+                chunk = content.take(most).await.map_err(of_source)?;
             }
             let sent = chunk.slice(..chunk.len().min(most));
             let end = at + sent.len() as u64;
-            let failed = match self.chunk(session, at, sent).await? {
+            let sent = match self.chunk(session, at, sent).await {
+                // Where it went on may not have been where it stopped.
+                Err(Stopped { failed, fate: Fate::Cancelled }) if resumed && failed.again.is_none() => {
+                    return Err(Stopped::anew(Fate::Cancelled, failed.error));
+                }
+                sent => sent?,
+            };
+            let failed = match sent {
                 Chunk::Stored => return Ok(()),
                 Chunk::Arrived(arrived) if arrived == end => {
                     chunk.advance(usize::try_from(end - at).unwrap_or(usize::MAX));
@@ -96,7 +105,7 @@ impl Upload<'_> {
             chunk.advance(usize::try_from(arrived - at).unwrap_or(usize::MAX));
             (at, resumed) = (arrived, true);
         }
-        content.end().await.map_err(cancelled)?;
+        content.end().await.map_err(of_source)?;
         self.end(session, resumed).await
     }
 
@@ -217,6 +226,12 @@ impl Upload<'_> {
         let error = Error::new(Code::Unsupported, PUSH, self.subject.as_str(), detail);
         Err(Stopped::new(Fate::Cancelled, error.with_host(self.push.endpoint.host())))
     }
+}
+
+/// A source that broke off may go on, and so may the upload.
+fn of_source(failed: Failed) -> Stopped {
+    let fate = if failed.again.is_some() { Fate::Kept } else { Fate::Cancelled };
+    Stopped::new(fate, failed)
 }
 
 fn cancelled(failed: Failed) -> Stopped {

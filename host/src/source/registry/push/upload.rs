@@ -13,6 +13,7 @@ use portolan_oci::Descriptor;
 use portolan_oci::registry::address::Reach;
 use reqwest::Method;
 use reqwest::header::{CONTENT_RANGE, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
+use url::Url;
 
 use super::unfinished::Note;
 use super::{PUSH, Push, post};
@@ -134,7 +135,7 @@ impl<'a> Upload<'a> {
         let _place = self.push.client().seat(&self.push.endpoint, Line::Uploads).await;
         let is_large = self.descriptor.size > CHUNK as u64;
         let mut note = if is_large { self.push.note(&self.subject).await } else { None };
-        let cut = self.cut(&mut note).await;
+        let cut = self.cut(&mut note).await?;
         let mut in_chunks = cut.is_some();
         let mut session = match (cut, begun) {
             (Some(cut), Some(begun)) => {
@@ -181,25 +182,33 @@ impl<'a> Upload<'a> {
         }
     }
 
-    /// The upload that another program began, if something of it has arrived. Whatever is wrong with it: a new one is begun.
-    async fn cut(&self, note: &mut Option<Note>) -> Option<Session> {
-        let kept = note.as_mut()?.read()?;
-        let endpoint = &self.push.endpoint;
-        let reach = Reach::Public;
-        let asked = async {
-            let hop = admission::upload(&endpoint.sender(reach), endpoint.base(), Some(kept.as_str())).ok()?;
-            let start = hop.own.then_some(Start { hop, reach })?;
-            let mut session = Session { start, note: None, least: 0, arrived: None };
-            let answer = self.push.client().once(endpoint, &self.status(&session)).await.ok()?;
-            session.arrived = self.told(&mut session, &answer).ok();
-            session.arrived.is_some_and(|arrived| arrived <= self.descriptor.size).then_some(session)
-        };
-        let found = asked.await;
+    /// The upload that another program began, if something of it has arrived. Whatever is wrong with it, a new one is begun;
+    /// but what a line that is down has to say of it is nothing, and then it is still there for another time.
+    async fn cut(&self, note: &mut Option<Note>) -> Result<Option<Session>> {
+        let Some(kept) = note.as_mut().and_then(Note::read) else { return Ok(None) };
+        let found = self.found(&kept).await?;
         tracing::debug!(subject = self.subject, arrived = ?found.as_ref().map(|it| it.arrived), "an upload that was cut");
         if let (None, Some(note)) = (&found, note.as_mut()) {
             note.clear();
         }
-        found
+        Ok(found)
+    }
+
+    /// What the registry says of the upload at this URL.
+    async fn found(&self, kept: &Url) -> Result<Option<Session>> {
+        let (endpoint, reach) = (&self.push.endpoint, Reach::Public);
+        let hop = admission::upload(&endpoint.sender(reach), endpoint.base(), Some(kept.as_str()));
+        let Some(hop) = hop.ok().filter(|hop| hop.own) else { return Ok(None) };
+        let mut session = Session { start: Start { hop, reach }, note: None, least: 0, arrived: None };
+        let answer = match self.push.repository.ask(endpoint, &self.status(&session)).await {
+            Ok(answer) => answer,
+            Err(error) if error.is_retryable() && matches!(error.status(), None | Some(429 | 502..=504)) => {
+                return Err(error);
+            }
+            Err(_) => return Ok(None),
+        };
+        session.arrived = self.told(&mut session, &answer).ok();
+        Ok(session.arrived.is_some_and(|arrived| arrived <= self.descriptor.size).then_some(session))
     }
 
     async fn begin(&self) -> Result<Session> {
