@@ -6,9 +6,10 @@ use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use portolan::audit::{Audit, Call, Record};
+use portolan::audit::{Audit, Call, Record, Verdict};
 use portolan::source::layout::Layout;
 use portolan::source::memory::Memory;
+use portolan::source::registry::{Hosts, Registry};
 use portolan::{Body, Bundled, Code, Component, Grants, Host, ImageQuery, Run, RunError};
 use portolan_oci::{Digest, media_type};
 use portolan_tests::cli::Cli;
@@ -71,9 +72,9 @@ async fn every_call_is_told_with_what_came_of_it() {
     let fetched: u64 = calls.iter().filter(|call| call.function == "fetch").map(|call| call.bytes).sum();
     assert!(fetched >= answer.stats.documents, "{fetched} of {}", answer.stats.documents);
     for call in &calls {
-        assert_eq!(call.refused, None, "{call:?}");
+        assert_eq!(call.verdict, Verdict::Done, "{call:?}");
         if matches!(call.function, "fetch" | "prefetch") {
-            assert_eq!(call.place, "oci-layout://out", "{call:?}");
+            assert_eq!(&*call.place, "oci-layout://out", "{call:?}");
             assert!(Digest::parse(call.digest.as_deref().unwrap()).is_ok(), "{call:?}");
         }
     }
@@ -90,10 +91,10 @@ async fn what_was_refused_is_told_with_its_code() {
     assert_eq!(error.status(), 4);
     let records = heard.lock().unwrap().clone();
     assert!(matches!(records.first(), Some(Record::Begun { grants, .. }) if grants.pulls().eq(["r.example/team/*"])));
-    let refused: Vec<_> = calls(&records).into_iter().filter(|call| call.refused.is_some()).collect();
+    let refused: Vec<_> = calls(&records).into_iter().filter(|call| call.verdict != Verdict::Done).collect();
     assert_eq!(refused.len(), 1, "{refused:?}");
-    assert_eq!((refused[0].function, refused[0].place.as_str()), ("resolve", "r.example/secret:1"));
-    assert_eq!(refused[0].refused, Some(Code::Denied));
+    assert_eq!((refused[0].function, &*refused[0].place), ("resolve", "r.example/secret:1"));
+    assert_eq!(refused[0].verdict, Verdict::Refused(Code::Denied));
     assert!(matches!(records.last(), Some(Record::Ended { verdict: "failed", .. })));
 }
 
@@ -137,6 +138,45 @@ async fn content_that_is_answered_with_and_typed_questions_are_told() {
         calls(&records).iter().any(|call| call.digest.as_deref() == Some(image.manifest.descriptor.digest.as_str()));
     assert!(told, "{records:?}");
     assert!(matches!(records.last(), Some(Record::Ended { verdict: "ok", .. })));
+}
+
+/// A copy whose caller goes away in the middle: what was to be written, and under which name, is told all the same.
+#[tokio::test]
+async fn what_was_under_way_is_told_when_the_run_ends() {
+    let (host, (audit, heard)) = (host(), listener(usize::MAX));
+    let copy = host.load(Component::Bundled(Bundled::Copy)).await.unwrap();
+    let layout = Layout::open(&fixtures::layout("buildkit-multi"), "oci-layout://out").unwrap();
+    // A registry that never answers.
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let to = format!("{}/app:7", silent.local_addr().unwrap());
+    let registry = Registry::builder().docker_config(None).auth_file(None).podman_auth_files(Vec::new());
+    let run = Run::new(&copy)
+        .registry(registry.hosts(Hosts::none()).build().unwrap())
+        .argument("src", IMAGE)
+        .argument("dst", &to)
+        .grants(Grants::new().push_reference(&portolan_oci::Location::parse(&to).unwrap()))
+        .store("out", Arc::new(layout))
+        .audit(audit);
+    let copying = async {
+        while !heard
+            .lock()
+            .unwrap()
+            .iter()
+            .any(|record| matches!(record, Record::Called(call) if call.function == "fetch"))
+        {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        tokio::time::sleep(Duration::from_millis(300)).await;
+    };
+    tokio::select! {
+        answer = host.run(run) => panic!("{answer:?}"),
+        () = copying => {}
+    }
+    let records = heard.lock().unwrap().clone();
+    let unfinished: Vec<_> = calls(&records).into_iter().filter(|call| call.verdict == Verdict::Unfinished).collect();
+    assert!(unfinished.iter().all(|call| call.place.starts_with("127.0.0.1:")), "{unfinished:?}");
+    assert!(unfinished.iter().any(|call| call.name.as_deref() == Some("7")), "{unfinished:?}");
+    assert!(matches!(records.last(), Some(Record::Ended { verdict: "dropped", .. })), "{records:?}");
 }
 
 #[tokio::test]

@@ -45,23 +45,49 @@ pub enum Record {
     },
 }
 
-/// A call, when it is done. What the guest passed is cut to 512 bytes.
+/// A call, when it is done; of one that asks for several things, each of them. What the guest passed is cut to 512 bytes, and
+/// there are no more of these than [`Limits::host_calls`](crate::Limits::host_calls).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Call {
     /// The contract's function: `resolve`, `fetch`, `push`.
     pub function: &'static str,
     /// Where, as the guest wrote it: a repository, a store, or a reference with its tag.
-    pub place: String,
+    pub place: Arc<str>,
     /// Where from, of what is copied.
-    pub from: Option<String>,
+    pub from: Option<Arc<str>>,
+    /// The name that was to be given.
+    pub name: Option<String>,
     /// What was asked for, or found under a name.
     pub digest: Option<String>,
     /// Bytes handed to the guest or taken from it, or those of what was to be copied.
     pub bytes: u64,
     /// From the question to its answer; of questions that were asked together, all of that time.
     pub took: Duration,
-    /// None where it was done.
-    pub refused: Option<Code>,
+    /// What became of it.
+    pub verdict: Verdict,
+}
+
+/// What became of a call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Verdict {
+    /// It was done.
+    Done,
+    /// It was not. Of a copy of several things this is the copy's: some of them may have arrived before that.
+    Refused(Code),
+    /// The run ended first. What was under way may have been done.
+    Unfinished,
+}
+
+impl Verdict {
+    /// `ok`, the code of the refusal, or `unfinished`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Verdict::Done => "ok",
+            Verdict::Refused(code) => code.as_str(),
+            Verdict::Unfinished => "unfinished",
+        }
+    }
 }
 
 /// Why a record is not taken.

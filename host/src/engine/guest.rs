@@ -142,6 +142,7 @@ impl Guest {
         if std::mem::replace(&mut self.told, true) {
             return Ok(());
         }
+        self.store.data_mut().leave_off()?;
         self.store.data().audit().tell(|| Record::Ended { verdict, stats: self.stats() })
     }
 

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use super::answers::{Question, What};
-use super::called::Asked;
+use super::called::{Asked, Part};
 use super::{Place, Session, budget, checked, digest, document, log};
 use crate::bindings::{blobs, discovery, fetcher, host, pusher, resolver, types};
 use crate::error::{Code, Error, Result};
@@ -28,7 +28,11 @@ impl host::Host for Session {
     }
 
     fn log(&mut self, level: host::Level, message: String) -> wasmtime::Result<()> {
-        self.call(Asked { bytes: message.len() as u64, ..Asked::of("log", "") }, 1, message.len())?;
+        self.call(
+            Asked { part: Part { bytes: message.len() as u64, ..Part::default() }, ..Asked::of("log", "") },
+            1,
+            message.len(),
+        )?;
         let level = match level {
             host::Level::Debug => log::Level::Debug,
             host::Level::Info => log::Level::Info,
@@ -62,14 +66,14 @@ impl resolver::Host for Session {
             repositories.push(root.as_ref().map(|(question, _)| Arc::clone(&question.repository)).ok());
             questions.push(root.map(|(question, place)| (question, place.source)));
         }
-        let watched = self.watch(references.iter().map(|reference| Asked::of("resolve-all", reference)));
+        self.parts(|all| references.iter().map(|reference| all.part(Part::default()).at(reference)).collect());
         let answers = self.answers.get_all(questions).await.into_iter().zip(repositories);
         let answers: Vec<Result<_>> = answers
             .map(|(answer, repository)| {
                 answer.and_then(|found| resolved(repository.as_deref().unwrap_or_default(), found.descriptor))
             })
             .collect();
-        self.each(watched, answers.iter().map(Result::as_ref))?;
+        self.each(answers.iter().map(Result::as_ref))?;
         let told = answers.into_iter().map(|answer| answer.map_err(|error| self.tell(error))).collect();
         self.back(told)
     }
@@ -111,25 +115,18 @@ impl fetcher::Host for Session {
         // Looking at a descriptor is work, so each counts; those beyond what may wait are not looked at.
         descriptors.truncate(super::answers::WAITING);
         self.call(Asked::of("prefetch", &repository), descriptors.len().max(1), arguments + repository.len())?;
-        let watched =
-            self.watch(descriptors.iter().map(|descriptor| Asked::content("prefetch", &repository, descriptor)));
-        // A hint: what is wrong with it is told by `fetch`.
-        let place = self.place(&repository, "fetch from");
-        let (mut questions, mut verdicts) = (Vec::with_capacity(descriptors.len()), Vec::new());
-        for descriptor in descriptors {
-            let verdict = match &place {
-                Ok(place) => {
-                    document(place, descriptor).map(|question| questions.push((question, Arc::clone(&place.source))))
-                }
-                Err(error) => Err(error.clone()),
-            };
-            match watched.is_empty() {
-                true if place.is_err() => break,
-                true => {}
-                false => verdicts.push(verdict),
+        let place = match self.place(&repository, "fetch from") {
+            Ok(place) => place,
+            // A hint: what is wrong with it is told by `fetch`, and by the audit.
+            Err(error) => {
+                self.each(std::iter::repeat(Err::<&(), _>(&error)))?;
+                return self.back(());
             }
-        }
-        self.each(watched, verdicts.iter().map(Result::as_ref))?;
+        };
+        self.parts(|all| descriptors.iter().map(|descriptor| all.part(Part::of(descriptor))).collect());
+        let questions: Vec<_> = descriptors.into_iter().map(|descriptor| document(&place, descriptor)).collect();
+        self.each(questions.iter().map(|question| question.as_ref().map(|_| &())))?;
+        let questions = questions.into_iter().flatten().map(|question| (question, Arc::clone(&place.source)));
         self.answers.prefetch(questions).await;
         self.back(())
     }
@@ -167,7 +164,8 @@ impl discovery::Host for Session {
         digest: String,
         artifact_type: Option<String>,
     ) -> wasmtime::Result<Result<Vec<u8>, types::Error>> {
-        let asked = Asked { digest: Some(&digest), ..Asked::of("referrers", &repository) };
+        let part = Part { digest: Some(&digest), ..Part::default() };
+        let asked = Asked { part, ..Asked::of("referrers", &repository) };
         self.call(asked, 1, repository.len() + digest.len() + artifact_type.as_ref().map_or(0, String::len))?;
         let answer = self.referring(&repository, &digest, artifact_type).await;
         self.answer(answer)
@@ -183,7 +181,8 @@ impl pusher::Host for Session {
         content: Vec<u8>,
     ) -> wasmtime::Result<Result<pusher::Pushed, types::Error>> {
         let named = name.as_ref().map_or(0, String::len) + descriptor.media_type.len() + descriptor.digest.len();
-        let asked = Asked { bytes: content.len() as u64, ..Asked::content("push", &repository, &descriptor) };
+        let part = Part { name: name.as_deref(), bytes: content.len() as u64, ..Part::of(&descriptor) };
+        let asked = Asked { part, ..Asked::of("push", &repository) };
         self.call(asked, 1, repository.len() + named + content.len())?;
         let pushed = self.pushed(&repository, name, descriptor, content).await;
         let pushed = pushed.map(|Pushed { created, subject_processed }| pusher::Pushed { created, subject_processed });
@@ -206,14 +205,17 @@ impl pusher::Host for Session {
         // Each item is a question or more to the registry.
         let asked = Asked { from: Some(&source), ..Asked::of("copy", &target) };
         self.call(asked, items.len().max(1), source.len() + target.len() + listed)?;
-        let watched = self.watch(items.iter().map(|pusher::Item { descriptor, .. }| Asked {
-            digest: Some(&descriptor.digest),
-            bytes: descriptor.size,
-            ..asked
-        }));
+        // Of a copy that is refused there is one thing to tell.
+        if self.writable(&target).is_ok() && self.place(&source, "copy from").is_ok() {
+            self.parts(|all| {
+                let part = |item: &pusher::Item| {
+                    let part = Part { name: item.name.as_deref(), ..Part::of(&item.descriptor) };
+                    all.part(Part { bytes: item.descriptor.size, ..part })
+                };
+                items.iter().map(part).collect()
+            });
+        }
         let copied = self.copied(&source, &target, items).await;
-        let verdicts = watched.len();
-        self.each(watched, std::iter::repeat_n(copied.as_ref(), verdicts))?;
         self.answer(copied)
     }
 }

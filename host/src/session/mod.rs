@@ -62,8 +62,8 @@ pub(crate) struct Session {
     host_calls: u64,
     /// Repositories and stores that were asked for and may be.
     places: Vec<(String, Place)>,
-    /// The call under way, where somebody is told of it.
-    watched: Option<Watched>,
+    /// The call under way, or what it asks for, where somebody is told of it.
+    watched: Vec<Watched>,
     /// The last error that a guest was told: a hint of ours does not cross the boundary, so it is found again here.
     told: Option<(String, Error)>,
 }
@@ -85,7 +85,7 @@ impl Session {
             answers: Answers::new(Arc::clone(&setup.limits)),
             host_calls: 0,
             places: Vec::new(),
-            watched: None,
+            watched: Vec::new(),
             told: None,
             setup,
         }
@@ -135,7 +135,7 @@ impl Session {
 
     /// Counts a call and what it carries; the clock of the guest stands until [`back`](Self::back).
     fn call(&mut self, asked: Asked<'_>, calls: usize, arguments: usize) -> wasmtime::Result<()> {
-        self.watched = self.setup.audit.is_on().then(|| asked.watched());
+        self.watched = if self.setup.audit.is_on() { vec![asked.watched()] } else { Vec::new() };
         self.count(calls, arguments)
     }
 
@@ -160,37 +160,41 @@ impl Session {
 
     /// Hands control back to the guest, with the answer.
     fn back<T: Told>(&mut self, answer: T) -> wasmtime::Result<T> {
-        if let Some(watched) = self.watched.take() {
-            self.setup.audit.tell(|| Record::Called(watched.done(Ok(&answer))))?;
-        }
+        self.each(std::iter::repeat(Ok(&answer)))?;
         self.meter.enter();
         Ok(answer)
     }
 
     /// The same for an answer that may be an error of ours.
     fn answer<T: Told>(&mut self, answer: Result<T>) -> wasmtime::Result<Result<T, types::Error>> {
-        if let Some(watched) = self.watched.take() {
-            self.setup.audit.tell(|| Record::Called(watched.done(answer.as_ref())))?;
-        }
+        self.each(std::iter::repeat(answer.as_ref()))?;
         self.meter.enter();
         Ok(answer.map_err(|error| self.tell(error)))
     }
 
-    /// What of several things that one call asks is to be told: nothing where nobody is.
-    fn watch<'a>(&self, asked: impl Iterator<Item = Asked<'a>>) -> Vec<Watched> {
-        if self.watched.is_some() { asked.map(Asked::watched).collect() } else { Vec::new() }
+    /// What the call under way asks for is told one by one.
+    fn parts(&mut self, parts: impl FnOnce(&Watched) -> Vec<Watched>) {
+        let parts = self.watched.first().map(parts).unwrap_or_default();
+        if !parts.is_empty() {
+            self.watched = parts;
+        }
     }
 
-    /// Tells of each of them, in the place of the call that asked them all.
+    /// Tells what became of it, of each what it was answered.
     fn each<'a, T: Told + 'a>(
         &mut self,
-        watched: Vec<Watched>,
         answers: impl Iterator<Item = Result<&'a T, &'a Error>>,
-    ) -> wasmtime::Result<()> {
-        let Some(call) = self.watched.take_if(|_| !watched.is_empty()) else { return Ok(()) };
-        for (watched, answer) in watched.into_iter().zip(answers) {
-            let watched = watched.within(&call);
+    ) -> Result<(), Refused> {
+        for (watched, answer) in self.watched.drain(..).zip(answers) {
             self.setup.audit.tell(|| Record::Called(watched.done(answer)))?;
+        }
+        Ok(())
+    }
+
+    /// Tells of a call that the end of the run came before.
+    pub(crate) fn leave_off(&mut self) -> Result<(), Refused> {
+        for watched in self.watched.drain(..) {
+            self.setup.audit.tell(|| Record::Called(watched.unfinished()))?;
         }
         Ok(())
     }

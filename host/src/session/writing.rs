@@ -49,7 +49,7 @@ impl Session {
     }
 
     /// A repository or store that a guest names, where it may write.
-    fn writable(&mut self, repository: &str) -> Result<Place> {
+    pub(super) fn writable(&mut self, repository: &str) -> Result<Place> {
         let asked = location(repository, OPERATION)?;
         bare(&asked, OPERATION)?;
         let normalised = asked.repository();

@@ -59,6 +59,8 @@ enum What<'a> {
         #[serde(skip_serializing_if = "Option::is_none")]
         from: Option<&'a str>,
         #[serde(skip_serializing_if = "Option::is_none")]
+        name: Option<&'a str>,
+        #[serde(skip_serializing_if = "Option::is_none")]
         digest: Option<&'a str>,
         bytes: u64,
         micros: u64,
@@ -85,14 +87,15 @@ fn line(run: &str, time: Duration, record: &Record) -> serde_json::Result<String
             push: grants.pushes().collect(),
             stores,
         },
-        Record::Called(Call { function, place, from, digest, bytes, took, refused }) => What::Called {
+        Record::Called(Call { function, place, from, name, digest, bytes, took, verdict }) => What::Called {
             function,
             place,
             from: from.as_deref(),
+            name: name.as_deref(),
             digest: digest.as_deref(),
             bytes: *bytes,
             micros: micros(*took),
-            verdict: refused.map_or("ok", |code| code.as_str()),
+            verdict: verdict.as_str(),
         },
         Record::Ended { verdict, stats: Stats { elapsed, cpu, memory, host_calls, documents } } => What::Ended {
             verdict,
