@@ -48,6 +48,36 @@ pub struct Limits {
     pub response: u64,
     /// A component's file.
     pub component: u64,
+    /// Components and modules inside each other. Tools that compose come to three or four.
+    pub component_depth: u64,
+    /// Core modules of a component. One made of Python has 38.
+    pub modules: u64,
+    /// Instances that a component consists of, a part as often as it is instantiated: a few bytes can ask for millions. One
+    /// made of Python has 40.
+    pub instances: u64,
+    /// What these instances are laid out in, beside their memories and tables, which are a run's. One made of Python takes
+    /// half a megabyte.
+    pub instance_memory: u64,
+    /// Functions of a component: each costs the compiler a tenth of a millisecond and 5 kB, however small. JavaScript's and
+    /// Python's engines have 13 500.
+    pub functions: u64,
+    /// The code of one function. Python's largest has 417 KiB.
+    pub function: u64,
+    /// Local variables of one function: the compiler looks at those that are alive at every branch. Python's largest has
+    /// 271, and code that is not optimized more.
+    pub function_locals: u64,
+    /// The code of all functions: about two seconds of compiling for a megabyte. JavaScript's engine has 9 MiB.
+    pub code: u64,
+    /// What the branches of one function cost the compiler, in hundred-millionths of a second: their square, loops and
+    /// indirect calls counted several times, and a hundred for each branch and local variable. A function of 100 kB can be
+    /// made to take a minute and a half. Python's largest comes to 270 millions.
+    pub function_effort: u64,
+    /// The same for all functions together. JavaScript's engine comes to 1 900 millions.
+    pub compile_effort: u64,
+    /// Time that compiling a component may take. The largest of the above is through in less, where the machine is free.
+    pub compile_time: Duration,
+    /// Components compiled at once: more would only be slower.
+    pub compiles: usize,
     /// Members of an archive.
     pub archive_members: u64,
     /// Documents kept, together, of an archive that is compressed or comes by standard input. More than a run may see.
@@ -84,6 +114,18 @@ impl Default for Limits {
             call_arguments: 8 * MIB,
             response: 64 * MIB,
             component: 64 * MIB,
+            component_depth: 16,
+            modules: 256,
+            instances: 500,
+            instance_memory: 64 * MIB,
+            functions: 50_000,
+            function: MIB,
+            function_locals: 5_000,
+            code: 24 * MIB,
+            function_effort: 600_000_000,
+            compile_effort: 5_000_000_000,
+            compile_time: Duration::from_secs(2 * 60),
+            compiles: 2,
             archive_members: 1_000_000,
             archive_documents: 256 * MIB,
             archive_unpacked: 1 << 40,

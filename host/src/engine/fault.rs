@@ -52,6 +52,36 @@ pub enum LoadError {
         /// How much that is.
         limit: String,
     },
+    /// Over one of the limits of what the host makes of a component before it runs.
+    #[error(
+        "{component} has {found} {what}, and {limit} is the most that a component may have: it would cost the host too \
+         much before it runs; leave out what it does not need, or raise Limits::{field} in a host that trusts it"
+    )]
+    TooHeavy {
+        /// Which.
+        component: String,
+        /// Of what.
+        what: &'static str,
+        /// How much it has, as far as it was counted.
+        found: u64,
+        /// How much it may have.
+        limit: u64,
+        /// The field of [`Limits`](crate::Limits) that says so.
+        field: &'static str,
+    },
+    /// Over [`Limits::compile_time`](crate::Limits::compile_time).
+    #[error(
+        "{component}, of {size}, was not compiled within the {limit} that it may take: the machine may be busy, so try \
+         again, or leave out what it does not need"
+    )]
+    TooSlow {
+        /// Which.
+        component: String,
+        /// How large what was compiled is, the strategy included.
+        size: String,
+        /// How long it may take.
+        limit: String,
+    },
     /// It exports something else.
     #[error("{component} exports no `{interface}`, so it is no {wanted}{}", list("it exports", .exports))]
     NoExport {

@@ -1,19 +1,18 @@
-//! From a component's bytes to a frontend that is ready to run: what it imports and exports is looked at, the strategy is
-//! plugged in, machine code is made, imports are resolved once.
+//! From a component's bytes to a frontend that is ready to run: what it imports and exports is looked at, and how heavy it
+//! is, the strategy is plugged in, and, once the [`compiler`](super::compiler) made code of it, imports are resolved.
 
 use std::borrow::Cow;
 use std::sync::{Arc, OnceLock};
 
 use portolan_oci::Digest;
-use wasmtime::Engine;
 use wasmtime::component::{Component as Code, InstancePre, Linker};
 
-use super::compiled::Compiled;
 use super::compose::compose;
 use super::describe::Info;
 use super::shape::Shape;
-use super::{Bundled, Host, LoadError, wasi};
+use super::{Bundled, Host, LoadError, wasi, weight};
 use crate::bindings::{frontend, image_resolver};
+use crate::limits::Limits;
 use crate::session::Session;
 
 /// The version of the contract in `wit/`.
@@ -79,15 +78,45 @@ impl Loaded {
         matches!(self.key, Key::Foreign(_))
     }
 
-    /// `code`, which was made of a component of that shape, linked.
-    pub(super) fn new(
-        key: Key,
-        label: String,
-        digest: Digest,
-        code: &Code,
-        shape: Shape,
-        linker: &Linker<Session>,
-    ) -> Result<Self, LoadError> {
+    /// It was built against another contract, which showed as late as in an instance.
+    pub(super) fn skewed(&self, detail: String) -> LoadError {
+        self.shape.skewed(&self.label, detail)
+    }
+}
+
+/// The strategy that a host plugs into every frontend.
+pub(super) struct Strategy {
+    pub(super) bytes: Cow<'static, [u8]>,
+    pub(super) digest: Digest,
+}
+
+/// A frontend that is not compiled yet.
+pub(super) struct Draft {
+    pub(super) key: Key,
+    pub(super) label: String,
+    pub(super) digest: Digest,
+    pub(super) shape: Shape,
+    /// What its code is kept as.
+    pub(super) kept: Digest,
+}
+
+impl Draft {
+    /// What is to be compiled: the frontend `bytes`, checked, with the strategy plugged in where it imports one.
+    pub(super) fn composed(&self, bytes: Vec<u8>, strategy: &Strategy, limits: &Limits) -> Result<Vec<u8>, LoadError> {
+        let Draft { label, shape, key, .. } = self;
+        shape.check(label, "frontend", FRONTEND)?;
+        if matches!(key, Key::Foreign(_)) {
+            weight::check(label, &bytes, limits)?;
+        }
+        match shape.imports(STRATEGY) {
+            true => compose(&bytes, &strategy.bytes).map_err(|error| shape.skewed(label, format!("{error:#}"))),
+            false => Ok(bytes),
+        }
+    }
+
+    /// Linked, with the code that was made of it.
+    pub(super) fn link(self, code: &Code, linker: &Linker<Session>) -> Result<Loaded, LoadError> {
+        let Draft { key, label, digest, shape, .. } = self;
         let skewed = |error: wasmtime::Error| shape.skewed(&label, format!("{error:#}"));
         let pre = prepare(linker, code).map_err(skewed)?;
         Ok(Loaded {
@@ -104,42 +133,6 @@ impl Loaded {
             label,
         })
     }
-
-    /// It was built against another contract, which showed as late as in an instance.
-    pub(super) fn skewed(&self, detail: String) -> LoadError {
-        self.shape.skewed(&self.label, detail)
-    }
-}
-
-/// The strategy that a host plugs into every frontend.
-pub(super) struct Strategy {
-    pub(super) bytes: Cow<'static, [u8]>,
-    pub(super) digest: Digest,
-}
-
-/// Machine code for a frontend with its strategy: what was kept, else checked, composed and compiled now.
-pub(super) fn code(
-    label: &str,
-    bytes: &[u8],
-    digest: &Digest,
-    strategy: &Strategy,
-    engine: &Engine,
-    compiled: &Compiled,
-) -> Result<Code, LoadError> {
-    let kept = Compiled::key(engine, digest, &strategy.digest);
-    if let Some(code) = compiled.get(engine, &kept) {
-        return Ok(code);
-    }
-    let invalid = |reason: String| LoadError::Invalid { component: label.to_owned(), reason };
-    let shape = Shape::of(bytes).map_err(invalid)?;
-    shape.check(label, "frontend", FRONTEND)?;
-    let composed = match shape.imports(STRATEGY) {
-        true => Cow::Owned(compose(bytes, &strategy.bytes).map_err(|error| shape.skewed(label, format!("{error:#}")))?),
-        false => Cow::Borrowed(bytes),
-    };
-    let code = Code::new(engine, &composed).map_err(|error| invalid(format!("{error:#}")))?;
-    compiled.put(&kept, &code);
-    Ok(code)
 }
 
 /// Resolves the imports; WASI only for those who import it.

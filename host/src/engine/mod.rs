@@ -21,6 +21,7 @@
 
 mod bundle;
 mod compiled;
+mod compiler;
 mod component;
 mod compose;
 mod config;
@@ -34,6 +35,7 @@ mod run;
 mod shape;
 mod ticker;
 pub(crate) mod wasi;
+mod weight;
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -42,7 +44,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use portolan_oci::Digest;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use wasmtime::component::{HasSelf, Linker};
+use wasmtime::component::{Component as Code, HasSelf, Linker};
 
 pub use bundle::BundleReads;
 pub use component::{Bundled, Component};
@@ -58,7 +60,8 @@ use crate::limits::Limits;
 use crate::session::Session;
 use crate::source::Registries;
 use compiled::Compiled;
-use load::{Key, Loaded, STRATEGY, Strategy, code};
+use compiler::Compiler;
+use load::{Draft, Key, Loaded, STRATEGY, Strategy};
 use shape::Shape;
 use ticker::{Running, Ticker};
 
@@ -74,6 +77,7 @@ struct Inner {
     platform: Arc<str>,
     strategy: Strategy,
     compiled: Compiled,
+    compiler: Compiler,
     /// Places in the pool, where there is one.
     places: Option<Arc<Semaphore>>,
     loaded: Mutex<HashMap<Key, Arc<Loaded>>>,
@@ -81,6 +85,13 @@ struct Inner {
 
 /// Frontends in memory, above which those that nobody holds are let go.
 const LOADED: usize = 64;
+
+/// A component that was read.
+enum Opened {
+    Ready(Frontend),
+    /// What is to be compiled for it.
+    Draft(Draft, Vec<u8>),
+}
 
 /// A [`Component`] to take to another thread.
 enum Given {
@@ -170,6 +181,7 @@ impl HostBuilder {
                 let strategy = strategy?;
                 let invalid = |reason| LoadError::Invalid { component: self.strategy_label.clone(), reason };
                 Shape::of(&strategy).map_err(invalid)?.check(&self.strategy_label, "strategy", STRATEGY)?;
+                weight::check(&self.strategy_label, &strategy, &self.limits)?;
                 Cow::Owned(strategy)
             }
         };
@@ -178,6 +190,7 @@ impl HostBuilder {
         Ok(Host(Arc::new(Inner {
             linker: linker(&engine).map_err(fault)?,
             ticker: Ticker::start(&engine).map_err(|error| LoadError::Engine(error.to_string()))?,
+            compiler: Compiler::new(self.limits.compiles),
             limits: Arc::new(self.limits),
             registries: self.registries,
             platform: self.platform.unwrap_or_else(machine).into(),
@@ -214,7 +227,7 @@ impl Host {
     /// See [`LoadError`].
     ///
     /// # Panics
-    /// Outside of a tokio runtime.
+    /// Outside of a tokio runtime; with its time driver off, where the component is not a bundled one.
     pub async fn load(&self, component: Component<'_>) -> Result<Frontend, LoadError> {
         let label = component.label();
         let given = match component {
@@ -227,32 +240,51 @@ impl Host {
             Component::Named(name, bytes) => Given::Named(name.to_owned(), bytes.to_vec()),
         };
         let host = self.clone();
-        let work = tokio::task::spawn_blocking(move || host.load_now(&given));
-        // A panic in there is a fault in a parser, met by a malformed component.
-        work.await.unwrap_or_else(|error| {
-            Err(LoadError::Invalid { component: label, reason: format!("reading it failed: {error}") })
+        let (draft, composed) = match busy(&label, move || host.open(&given)).await? {
+            Opened::Ready(frontend) => return Ok(frontend),
+            Opened::Draft(draft, composed) => (draft, composed),
+        };
+        let Inner { linker, compiler, limits, .. } = &*self.0;
+        let limit = matches!(draft.key, Key::Foreign(_)).then_some(limits.compile_time);
+        let code = compiler.compile(&label, linker.engine(), composed, limit).await?;
+        let host = self.clone();
+        busy(&label, move || {
+            host.0.compiled.put(&draft.kept, &code);
+            host.keep(draft, &code)
         })
+        .await
     }
 
-    /// Work for a thread that may be busy for a while.
-    fn load_now(&self, given: &Given) -> Result<Frontend, LoadError> {
+    /// Reads a component, and has it ready if it was compiled before.
+    fn open(&self, given: &Given) -> Result<Opened, LoadError> {
+        let Inner { linker, strategy, compiled, limits, .. } = &*self.0;
         let component = given.component();
-        let bytes = match given {
-            Given::Bundled(bundled) => Cow::Borrowed(bundled.bytes()),
-            Given::File(_) | Given::Bytes(_) | Given::Named(..) => Cow::Owned(component.read(&self.0.limits)?),
-        };
+        let label = component.label();
+        let bytes = component.read(limits)?;
         let digest = Digest::sha256(&bytes);
         let key = match given {
             Given::Bundled(bundled) => Key::Bundled(*bundled),
             Given::File(_) | Given::Bytes(_) | Given::Named(..) => Key::Foreign(digest.clone()),
         };
         if let Some(frontend) = self.find(&key) {
-            return Ok(frontend);
+            return Ok(Opened::Ready(frontend));
         }
-        let Inner { linker, strategy, compiled, .. } = &*self.0;
-        let code = code(&component.label(), &bytes, &digest, strategy, linker.engine(), compiled)?;
-        let shape = Shape::of(&bytes).map_err(|reason| LoadError::Invalid { component: component.label(), reason })?;
-        let loaded = Arc::new(Loaded::new(key.clone(), component.label(), digest, &code, shape, linker)?);
+        let shape = Shape::of(&bytes).map_err(|reason| LoadError::Invalid { component: label.clone(), reason })?;
+        let kept = Compiled::key(linker.engine(), &digest, &strategy.digest);
+        let draft = Draft { key, label, digest, shape, kept };
+        match compiled.get(linker.engine(), &draft.kept) {
+            Some(code) => Ok(Opened::Ready(self.keep(draft, &code)?)),
+            None => {
+                let composed = draft.composed(bytes, strategy, limits)?;
+                Ok(Opened::Draft(draft, composed))
+            }
+        }
+    }
+
+    /// Links a frontend, and keeps it for whoever loads it next.
+    fn keep(&self, draft: Draft, code: &Code) -> Result<Frontend, LoadError> {
+        let key = draft.key.clone();
+        let loaded = Arc::new(draft.link(code, &self.0.linker)?);
         let mut all = self.0.loaded.lock().unwrap_or_else(PoisonError::into_inner);
         // Whoever loads ever new ones keeps those that are still of use to somebody, and the others are loaded anew.
         if all.len() >= LOADED {
@@ -308,6 +340,18 @@ impl std::fmt::Debug for Host {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Host").field("platform", &self.0.platform).finish_non_exhaustive()
     }
+}
+
+/// Work for a thread that may be busy for a while.
+async fn busy<T: Send + 'static>(
+    component: &str,
+    work: impl FnOnce() -> Result<T, LoadError> + Send + 'static,
+) -> Result<T, LoadError> {
+    // A panic in there is a fault in a parser, met by a malformed component.
+    tokio::task::spawn_blocking(work).await.unwrap_or_else(|error| {
+        let reason = format!("reading it failed: {error}");
+        Err(LoadError::Invalid { component: component.to_owned(), reason })
+    })
 }
 
 /// This machine, as image configs name it.
