@@ -111,20 +111,15 @@ struct State {
     verifier: Option<Verifier>,
     /// The piece that waits for the one after it: only then it was not the last.
     held: Option<Bytes>,
-    /// Of what is coming.
+    /// Of what is handed out. It is kept to the end: whoever has content open must not wait for those who wait to open
+    /// theirs.
     _place: Place,
 }
 
 /// What is handed out.
 enum Now {
     Coming(Box<Stretch>),
-    Came(Part),
-}
-
-/// A part that came, and its place at the registry.
-struct Part {
-    pieces: VecDeque<Bytes>,
-    _place: Place,
+    Came(VecDeque<Bytes>),
 }
 
 impl State {
@@ -153,13 +148,16 @@ impl State {
             self.look_ahead();
             let piece = match &mut self.now {
                 Now::Coming(stretch) => stretch.next().await?,
-                Now::Came(part) => part.pieces.pop_front(),
+                Now::Came(pieces) => pieces.pop_front(),
             };
             if piece.is_some() {
                 return Ok(piece);
             }
             let size = self.job.descriptor.size;
-            if let Some(task) = self.ahead.pop_front() {
+            if let Some(mut task) = self.ahead.pop_front() {
+                // What is handed out has the blob's own place, so this part's is free for another one while it comes.
+                drop(task.place.take());
+                self.look_ahead();
                 self.now = Now::Came(task.finish().await?);
             } else if self.next < size {
                 // Parts where others can be asked for beside it, else all there is.
@@ -206,9 +204,8 @@ impl Task {
         Task { reading: tokio::spawn(reading), place }
     }
 
-    async fn finish(mut self) -> Result<Part> {
-        let pieces = done(&mut self.reading).await??;
-        Ok(Part { pieces, _place: self.place.take() })
+    async fn finish(mut self) -> Result<VecDeque<Bytes>> {
+        done(&mut self.reading).await?
     }
 }
 
