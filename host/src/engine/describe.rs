@@ -4,6 +4,8 @@ use crate::bindings::frontend as wire;
 
 /// As much of a summary or a help text as is kept, in bytes.
 const TEXT: usize = 1 << 10;
+/// Parameters, formats or choices: more than a person reads, and each is compared with all the others.
+const LISTED: usize = 256;
 
 /// What a frontend says of itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -68,7 +70,11 @@ impl Info {
         if name.is_empty() || name.len() > 64 || version.len() > 64 {
             return Err("its name or its version is empty or longer than 64 bytes".into());
         }
+        if parameters.len() > LISTED || formats.len() > LISTED {
+            return Err(format!("it has more than {LISTED} parameters or formats"));
+        }
         if let Some(format) = formats.iter().find(|format| !word(format)) {
+            let format = crate::text::at_most(format, 64);
             return Err(format!("its format {format:?} is not of lower-case letters, digits and `-`"));
         }
         let mut checked: Vec<Parameter> = Vec::with_capacity(parameters.len());
@@ -106,6 +112,9 @@ impl Parameter {
         let kind = match kind {
             wire::Kind::Flag => Kind::Flag,
             wire::Kind::Text => Kind::Text,
+            wire::Kind::Choice(choices) if choices.len() > LISTED => {
+                return Err(format!("its parameter {name:?} has more than {LISTED} choices"));
+            }
             wire::Kind::Choice(choices) => Kind::Choice(choices.iter().map(|choice| shown(choice)).collect()),
             wire::Kind::PullReference => Kind::PullReference,
             wire::Kind::PushReference => Kind::PushReference,
@@ -172,5 +181,16 @@ mod tests {
         ] {
             assert!(info(parameters).unwrap_err().contains(why));
         }
+    }
+
+    #[test]
+    fn lists_end_somewhere() {
+        let parameters = |count: usize| (0..count).map(|number| parameter(&format!("p{number}"), None)).collect();
+        assert!(info(parameters(LISTED)).is_ok());
+        assert!(info(parameters(LISTED + 1)).unwrap_err().contains("more than 256"));
+        let choice =
+            |count| wire::Parameter { kind: wire::Kind::Choice(vec!["x".into(); count]), ..parameter("c", None) };
+        assert!(info(vec![choice(LISTED)]).is_ok());
+        assert!(info(vec![choice(LISTED + 1)]).unwrap_err().contains("more than 256 choices"));
     }
 }

@@ -95,10 +95,16 @@ pub enum LoadError {
         exports: Vec<String>,
     },
     /// It wants what no world of ours has.
-    #[error("{component} imports {}, which no host gives{}", .imports.join(", "), "; a frontend may import `portolan:oci/*` and WASI 0.2")]
+    #[error(
+        "{component} imports {}, which no host gives; a {wanted} may import {} and WASI 0.2",
+        .imports.join(", "),
+        if *.wanted == "strategy" { "`portolan:oci/host`" } else { "`portolan:oci/*`" }
+    )]
     UnknownImports {
         /// Which.
         component: String,
+        /// What it was to be: a frontend, a strategy.
+        wanted: &'static str,
         /// Those that there are not.
         imports: Vec<String>,
     },

@@ -4,11 +4,13 @@
 use wasmparser::{Parser, Payload};
 
 use super::LoadError;
-use super::load::CONTRACT;
+use super::load::{CONTRACT, STRATEGY};
 use crate::text;
 
 /// The interfaces of the contract that may be imported; `types` holds no function.
 const INTERFACES: [&str; 8] = ["types", "host", "resolver", "fetcher", "blobs", "discovery", "pusher", "strategy"];
+/// Those that a strategy may import: it judges, and asks nobody.
+const OF_STRATEGIES: [&str; 2] = ["types", "host"];
 /// WASI 0.2, which is linked and denied.
 const WASI: [&str; 7] = ["cli", "clocks", "filesystem", "http", "io", "random", "sockets"];
 
@@ -80,9 +82,11 @@ impl Shape {
             let component = component.to_owned();
             return Err(LoadError::NoExport { component, wanted, interface, exports });
         }
-        let unknown: Vec<String> = self.imports.iter().filter(|name| !known(name)).take(LISTED).cloned().collect();
-        if !unknown.is_empty() {
-            return Err(LoadError::UnknownImports { component: component.to_owned(), imports: unknown });
+        let interfaces = if interface == STRATEGY { &OF_STRATEGIES[..] } else { &INTERFACES };
+        let unknown = self.imports.iter().filter(|name| !known(name, interfaces));
+        let imports: Vec<String> = unknown.take(LISTED).cloned().collect();
+        if !imports.is_empty() {
+            return Err(LoadError::UnknownImports { component: component.to_owned(), wanted, imports });
         }
         match self.versions().find(|version| track(version) != track(CONTRACT)) {
             None => Ok(()),
@@ -120,10 +124,10 @@ fn name(text: &str) -> String {
     text::line(text::at_most(text, NAME)).into_owned()
 }
 
-fn known(import: &str) -> bool {
+fn known(import: &str, interfaces: &[&str]) -> bool {
     let (interface, version) = split(import);
     match interface.split_once('/') {
-        Some(("portolan:oci", interface)) => INTERFACES.contains(&interface),
+        Some(("portolan:oci", interface)) => interfaces.contains(&interface),
         Some((package, _)) => package
             .strip_prefix("wasi:")
             .is_some_and(|package| WASI.contains(&package) && track(version) == track("0.2.0")),
@@ -178,7 +182,7 @@ mod tests {
             ("example:host/thing", false),
             ("run", false),
         ] {
-            assert_eq!(known(import), there, "{import}");
+            assert_eq!(known(import, &INTERFACES), there, "{import}");
         }
     }
 
