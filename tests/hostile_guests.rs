@@ -1,149 +1,57 @@
 //! Frontends that misbehave: each is ended by its own message and status, and the host goes on to serve a good run.
+//!
+//! The catalogue is in `hostile_guests/attacks`, by the promise that each attacks (see the README there). Here is that all
+//! of it is held off, and what takes more than one run to see.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
-use std::collections::HashMap;
-use std::future::Future;
-use std::path::Path;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, OnceLock};
+#[path = "hostile_guests/attacks/mod.rs"]
+mod attacks;
+#[path = "hostile_guests/judge.rs"]
+mod judge;
+#[path = "hostile_guests/raw.rs"]
+mod raw;
+#[path = "hostile_guests/world.rs"]
+mod world;
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use async_trait::async_trait;
-use bytes::Bytes;
+use portolan::source::Source;
 use portolan::source::memory::Memory;
-use portolan::source::{ByteStream, Registries, Source, Target};
-use portolan::{Answer, Body, Bundled, Component, Frontend, Grants, Host, Limits, LoadError, Result, Run, RunError};
-use portolan_oci::{Descriptor, Digest, Reference};
+use portolan::{Body, Bundled, Component, Grants, Host, Limits, LoadError, RunError};
+use portolan_oci::Digest;
 
-/// Registries whose every repository holds the same little blob under every tag, and takes its time.
-#[derive(Clone)]
-struct Net {
-    asked: Arc<AtomicUsize>,
-    delay: Duration,
+use attacks::PROMISES;
+use world::{BLOB, World, blob, small, soon, text};
+
+#[tokio::test]
+async fn every_attack_is_held_off() {
+    let world = World::new(judge::limits(), Duration::ZERO).await;
+    let only = std::env::var("ATTACK").unwrap_or_default();
+    let mut faults = Vec::new();
+    for attack in attacks::all().iter().filter(|attack| attack.name.contains(&only)) {
+        faults.extend(
+            soon(judge::play(&world, attack)).await.into_iter().map(|fault| format!("{}: {fault}", attack.name)),
+        );
+    }
+    assert!(faults.is_empty(), "{} faults:\n{}", faults.len(), faults.join("\n"));
 }
 
-const BLOB: &[u8] = b"0123456789";
-
-fn blob() -> Descriptor {
-    Descriptor::new("application/octet-stream", Digest::sha256(BLOB), BLOB.len() as u64)
-}
-
-impl Registries for Net {
-    fn repository(&self, reference: &Reference) -> Arc<dyn Source> {
-        Arc::new(Repository(self.clone(), reference.repository()))
-    }
-}
-
-struct Repository(Net, String);
-
-impl Repository {
-    async fn asked(&self) {
-        self.0.asked.fetch_add(1, Ordering::SeqCst);
-        tokio::time::sleep(self.0.delay).await;
-    }
-}
-
-#[async_trait]
-impl Source for Repository {
-    fn repository(&self) -> String {
-        self.1.clone()
-    }
-
-    async fn resolve(&self, _: Target<'_>, _: &Limits) -> Result<Descriptor> {
-        self.asked().await;
-        Ok(blob())
-    }
-
-    async fn fetch(&self, _: &Descriptor, _: &Limits) -> Result<Bytes> {
-        self.asked().await;
-        Ok(Bytes::from_static(BLOB))
-    }
-
-    async fn read(&self, _: &Descriptor, offset: u64, length: u32) -> Result<Bytes> {
-        self.asked().await;
-        let end = (offset as usize + length as usize).min(BLOB.len());
-        Ok(Bytes::from_static(&BLOB[offset as usize..end]))
-    }
-
-    async fn open(&self, _: &Descriptor) -> Result<ByteStream> {
-        self.asked().await;
-        Ok(Box::pin(futures_util::stream::iter([Ok(Bytes::from_static(BLOB))])))
-    }
-}
-
-/// A host, the hostile frontend, and how often registries were asked.
-struct World {
-    host: Host,
-    hostile: Frontend,
-    asked: Arc<AtomicUsize>,
-}
-
-impl World {
-    async fn new(limits: Limits, delay: Duration) -> Self {
-        Self::with(limits, delay, false).await
-    }
-
-    async fn with(limits: Limits, delay: Duration, pooling: bool) -> Self {
-        static HOSTILE: OnceLock<Vec<u8>> = OnceLock::new();
-        let bytes = HOSTILE.get_or_init(|| {
-            std::fs::read(portolan_tests::guests::build("hostile", env!("CARGO_TARGET_TMPDIR"))).unwrap()
-        });
-        let asked = Arc::new(AtomicUsize::new(0));
-        let net = Net { asked: Arc::clone(&asked), delay };
-        let cache = Path::new(env!("CARGO_TARGET_TMPDIR")).join("cache");
-        let host = Host::builder()
-            .cache_dir(cache)
-            .registry(net)
-            .limits(limits)
-            .pooling(pooling)
-            .platform("linux/amd64")
-            .build()
-            .unwrap();
-        let hostile = host.load(Component::Bytes(bytes)).await.unwrap();
-        hostile.describe().await.unwrap();
-        World { host, hostile, asked }
-    }
-
-    fn run(&self, action: &str, with: &str) -> Run {
-        Run::new(&self.hostile).argument("do", action).argument("with", with)
-    }
-
-    async fn ask(&self, action: &str, with: &str) -> Result<Answer, RunError> {
-        self.host.run(self.run(action, with)).await
-    }
-
-    async fn granted(&self, pattern: &str, action: &str, with: &str) -> Result<Answer, RunError> {
-        self.host.run(self.run(action, with).grants(Grants::new().pull(pattern).unwrap())).await
-    }
-
-    /// That it did no harm.
-    async fn serves(&self) {
-        assert_eq!(text(self.ask("behave", "").await.unwrap()), "good");
-    }
-
-    async fn ends(&self, action: &str, with: &str, status: u8, message: &str) {
-        let error = self.ask(action, with).await.expect_err(action);
-        assert_eq!(error.to_string(), format!("hostile 0.6.6: {message}"), "{action} {with}");
-        assert_eq!(error.status(), status, "{action} {with}");
-        self.serves().await;
-    }
-}
-
-fn text(answer: Answer) -> String {
-    match answer.body {
-        Body::Text(text) => text,
-        body => panic!("{body:?}"),
-    }
-}
-
-fn small() -> Limits {
-    Limits { guest_memory: 32 << 20, ..Limits::default() }
-}
-
-/// Every test fails rather than hangs.
-async fn soon<T>(work: impl Future<Output = T>) -> T {
-    tokio::time::timeout(Duration::from_secs(120), work).await.expect("it hangs")
+#[test]
+fn names_are_unique_and_the_readme_counts_them() {
+    let all = attacks::all();
+    let names: HashSet<&str> = all.iter().map(|attack| attack.name).collect();
+    assert_eq!(names.len(), all.len());
+    let row = |(promise, sentence): &(attacks::Promise, &str)| {
+        let count = all.iter().filter(|attack| attack.promise == *promise).count();
+        format!("| {sentence} | {count} |\n")
+    };
+    let table: String = PROMISES.iter().map(row).collect();
+    let readme = include_str!("hostile_guests/README.md");
+    assert!(readme.contains(&table) && readme.contains(&format!("{} attacks", all.len())), "{}\n{table}", all.len());
 }
 
 #[tokio::test]
@@ -575,6 +483,23 @@ async fn a_strategy_is_one_or_the_host_is_not_built() {
     ] {
         let error = Host::builder().strategy(Component::Bytes(bytes)).build().unwrap_err();
         assert!(error.to_string().contains(message), "{error}");
+    }
+}
+
+/// A strategy is plugged into every frontend, and would have what each was granted.
+#[test]
+fn a_strategy_judges_and_asks_nobody() {
+    for interface in ["resolver", "fetcher", "blobs", "discovery", "pusher", "strategy"] {
+        let bytes = component(&format!(
+            r#"(component (import "portolan:oci/{interface}@0.1.0" (instance))
+                (instance $i) (export "portolan:oci/strategy@0.1.0" (instance $i)))"#
+        ));
+        let error = Host::builder().strategy(Component::Bytes(&bytes)).build().unwrap_err();
+        let why = format!(
+            "the component imports portolan:oci/{interface}@0.1.0, which no host gives; \
+             a strategy may import `portolan:oci/host` and WASI 0.2"
+        );
+        assert_eq!((error.to_string(), error.status()), (why, 1));
     }
 }
 

@@ -17,6 +17,13 @@ use wit_parser::{
     WorldKey,
 };
 
+fn encoded(module: &[u8]) -> Vec<u8> {
+    ComponentEncoder::default()
+        .module(module)
+        .and_then(|encoder| encoder.validate(true).encode())
+        .unwrap_or_else(|error| panic!("{error:#}"))
+}
+
 /// What components export and nobody else: each function of them is looked for in every component, however old.
 const FROZEN: [&str; 3] = ["frontend", "image-resolver", "strategy"];
 /// The world of what stands in the host's place: it gives what hosts give, and grows with them.
@@ -79,10 +86,16 @@ impl Contract {
         let world = resolve.select_world(&[package], Some(world)).expect("the world");
         let mut module = wit_component::dummy_module(&resolve, world, ManglingAndAbi::Standard32);
         embed_component_metadata(&mut module, &resolve, world, StringEncoding::UTF8, false).expect("a module");
-        ComponentEncoder::default()
-            .module(&module)
-            .and_then(|encoder| encoder.validate(true).encode())
-            .unwrap_or_else(|error| panic!("{error:#}"))
+        encoded(&module)
+    }
+
+    /// The component of one of its worlds around a core module that was written by hand.
+    pub fn around(&self, world: &str, mut module: Vec<u8>) -> Vec<u8> {
+        let resolve = self.parse();
+        let (package, _) = resolve.packages.iter().next().expect("a package");
+        let world = resolve.select_world(&[package], Some(world)).expect("the world");
+        embed_component_metadata(&mut module, &resolve, world, StringEncoding::UTF8, false).expect("a module");
+        encoded(&module)
     }
 
     /// What of a `later` contract breaks components that were built against this one, or hosts and authors that know this

@@ -2,6 +2,8 @@
 //! the SDK: nothing here is on its best behaviour.
 
 use std::hint::black_box;
+use std::io::Write as _;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant, SystemTime};
 
 wit_bindgen::generate!({ path: "../../../wit", world: "portolan:oci/writer", generate_all });
@@ -9,6 +11,22 @@ wit_bindgen::generate!({ path: "../../../wit", world: "portolan:oci/writer", gen
 use exports::portolan::oci::frontend::{Body, Guest, Info, Kind, Parameter, Request, Response};
 use portolan::oci::types::{Descriptor, Error, Failure};
 use portolan::oci::{blobs, discovery, fetcher, host, pusher, resolver};
+
+// WASI as it is, without the standard library, which is careful.
+#[link(wasm_import_module = "wasi:cli/stdout@0.2.6")]
+unsafe extern "C" {
+    #[link_name = "get-stdout"]
+    fn get_stdout() -> u32;
+}
+
+#[link(wasm_import_module = "wasi:random/random@0.2.6")]
+unsafe extern "C" {
+    #[link_name = "get-random-bytes"]
+    fn get_random_bytes(count: u64, list: *mut u32);
+}
+
+/// Calls of this instance.
+static CALLS: AtomicU32 = AtomicU32::new(0);
 
 struct Hostile;
 
@@ -127,6 +145,81 @@ impl Guest for Hostile {
                 Ok(Response { status: 0, media_type: "application/octet-stream".into(), body, metadata: Vec::new() })
             }
             "look-around" => text(look_around()),
+            "remember" => text(CALLS.fetch_add(1, Ordering::Relaxed).to_string()),
+            "hide" => {
+                let hidden = with.repeat(1_000);
+                black_box(Box::leak(hidden.into_boxed_str()));
+                text("hidden")
+            }
+            "seek" => text(seek(with).to_string()),
+            "handles" => {
+                for _ in 0..number() {
+                    // SAFETY: it takes nothing and gives a number.
+                    black_box(unsafe { get_stdout() });
+                }
+                text("held")
+            }
+            "random" => {
+                let mut list = [0_u32; 2];
+                // SAFETY: a list is two words.
+                unsafe { get_random_bytes(number(), list.as_mut_ptr()) };
+                text(list[1].to_string())
+            }
+            "print" => {
+                let written = std::io::stdout().write_all(&vec![b'x'; number() as usize]);
+                text(format!("{}", written.is_ok()))
+            }
+            "chatter" => {
+                for _ in 0..number() {
+                    host::log(host::Level::Warn, &"\u{1b}[2J".repeat(100));
+                }
+                text("said")
+            }
+            "entries-twice" => {
+                let ask = || resolver::entries(with).map(|found| found.descriptor.digest).map_err(failed);
+                text((ask()? == ask()?).to_string())
+            }
+            "resolve-many" => text(resolver::resolve_all(&vec![String::new(); number() as usize]).len().to_string()),
+            "copy" => {
+                let (from, rest) = with.split_once(' ').expect("a source");
+                let (to, descriptor) = described(rest);
+                let item = pusher::Item { descriptor, name: None };
+                pusher::copy(from, &to, &[item]).map(|()| plain("copied")).map_err(failed)
+            }
+            "copy-many" => {
+                let descriptor = Descriptor { media_type: "a/b".into(), digest: format!("sha256:{:064}", 0), size: 1 };
+                let items = vec![pusher::Item { descriptor, name: Some("x".into()) }; number() as usize];
+                pusher::copy("r.example/a", "r.example/b", &items).map(|()| plain("copied")).map_err(failed)
+            }
+            "push-named" => {
+                let (to, name) = with.split_once(' ').expect("a name");
+                let descriptor = Descriptor { media_type: "a/b".into(), digest: format!("sha256:{:064}", 0), size: 1 };
+                pusher::push(to, Some(name), &descriptor, b"x").map(|_| plain("pushed")).map_err(failed)
+            }
+            "tags-from" => {
+                let (repository, next) = with.split_once(' ').expect("a page");
+                discovery::tags(repository, Some(next)).map(|page| plain(page.tags.join(" "))).map_err(failed)
+            }
+            "refer" => {
+                let (repository, digest) = with.split_once(' ').expect("a digest");
+                discovery::referrers(repository, digest, Some("\u{1b}[2J")).map(|_| plain("")).map_err(failed)
+            }
+            "read-at" => {
+                let (described_by, range) = with.split_once(" at ").expect("a range");
+                let (offset, length) = range.split_once(' ').expect("a length");
+                let (repository, descriptor) = described(described_by);
+                let (offset, length) = (offset.parse().expect("an offset"), length.parse().expect("a length"));
+                blobs::read(&repository, &descriptor, offset, length).map(|bytes| plain(bytes.len().to_string())).map_err(failed)
+            }
+            "metadata" => {
+                let metadata = vec![("a".into(), "b".into()); number() as usize];
+                Ok(Response { metadata, ..plain("told") })
+            }
+            "media-type" => Ok(Response { media_type: with.into(), ..plain("x") }),
+            "blame" => {
+                let cause = Error { code: with.into(), message: with.into(), retry_after: Some(u32::MAX) };
+                Err(Failure { message: with.into(), hint: Some(with.into()), cause: Some(cause) })
+            }
             other => Err(Failure { message: format!("cannot {other}"), hint: None, cause: None }),
         }
     }
@@ -177,4 +270,13 @@ fn look_around() -> String {
         format!("table {}", hashed.len()),
     ]
     .join(", ")
+}
+
+/// How often the text that reads backwards as `backwards` lies somewhere in memory.
+fn seek(backwards: &str) -> usize {
+    let wanted = backwards.as_bytes();
+    let memory = std::arch::wasm32::memory_size(0) * 65_536 - wanted.len();
+    // SAFETY: it is within memory, and nobody else is here.
+    let at = |place: usize| unsafe { std::ptr::with_exposed_provenance::<u8>(place).read_volatile() };
+    (1_024..memory).filter(|start| wanted.iter().rev().enumerate().all(|(offset, &byte)| at(start + offset) == byte)).count()
 }
