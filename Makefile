@@ -11,8 +11,9 @@ export CARGO_TARGET_DIR ?= $(CURDIR)/target
 TOOLS := $(abspath $(CARGO_TARGET_DIR)/../tools)
 FUZZ_SECONDS ?= 60
 FUZZ_TARGETS ?=
+SOAK_SECONDS ?= 120
 
-.PHONY: help toolchain servers authors demo test fuzz interop smoke bench lint deny advisories
+.PHONY: help toolchain servers authors demo test fuzz soak interop smoke bench lint deny advisories
 
 help: ## This list.
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
@@ -42,6 +43,9 @@ test: toolchain servers authors ## Every test.
 fuzz: toolchain ## Inputs for which a parser does not do what it must; FUZZ_SECONDS=60 each, FUZZ_TARGETS= chooses.
 	@tests/install-fuzz.sh "$(TOOLS)"
 	@tests/fuzz/run.sh "$(TOOLS)/bin/cargo-fuzz" "$(abspath $(CARGO_TARGET_DIR))/fuzz" $(FUZZ_SECONDS) $(FUZZ_TARGETS)
+
+soak: toolchain ## Attacks by frontends and honest runs side by side, SOAK_SECONDS=120, and what is left afterwards.
+	@SOAK_SECONDS=$(SOAK_SECONDS) cargo test --workspace --locked --test soak -- --nocapture
 
 interop: toolchain servers ## The tests of registries with one more: zot, which has to be on the PATH.
 	@command -v zot >/dev/null || { echo "portolan: zot is not on the PATH; its releases are programs of one file" >&2; exit 1; }
