@@ -153,6 +153,7 @@ impl<'a> Upload<'a> {
             if let Some(note) = note.take() {
                 current.noted(Some(note));
             }
+            let resumed = current.arrived.is_none();
             let sent = match in_chunks {
                 true => self.chunks(&mut current).await,
                 false => self.whole(&mut current, &mut in_chunks).await,
@@ -162,6 +163,8 @@ impl<'a> Upload<'a> {
                 return Ok(());
             };
             let going_on = match failed.again {
+                // That a registry does not know where an upload stood is no try: the one that stopped there was.
+                Some(_) if resumed && fate != Fate::Kept => true,
                 Some(again) => tries.wait(again).await,
                 None => false,
             };
