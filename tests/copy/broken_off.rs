@@ -169,7 +169,8 @@ fn from_a_registry_to_a_layout() {
     }
     assert!(broken > POINTS / 2, "only {broken} of {POINTS} were still running when they were ended");
     assert!(resumed > POINTS / 4, "only {resumed} of {POINTS} had something to go on from");
-    assert!(in_part > POINTS / 4, "only {in_part} of {POINTS} had a layer in part");
+    // What comes is written a megabyte at a time, so most layers have nothing on the disk before they are whole.
+    assert!(in_part > 2, "only {in_part} of {POINTS} had a layer in part");
 }
 
 #[test]
