@@ -3,9 +3,9 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use portolan_oci::{Descriptor, media_type};
+use portolan_oci::Descriptor;
 use portolan_tests::gate::Gate;
-use portolan_tests::layout::{Layout, json};
+use portolan_tests::layout::{LAYER, Layout};
 use portolan_tests::registry::Registry;
 
 use super::{cli, copied, digest, noise};
@@ -21,24 +21,8 @@ const CUT_DOWN: u64 = 2 << 20;
 /// Images that have nothing in common, each under its number.
 fn images(layout: &Layout) -> Vec<Descriptor> {
     let images = (0..IMAGES).map(|number| {
-        let layers = LAYERS.map(|length| {
-            let bytes = noise(&format!("{number} {length}"), length);
-            layout.insert("application/vnd.oci.image.layer.v1.tar", bytes)
-        });
-        let diff_ids = layers.each_ref().map(|layer| format!("{:?}", layer.digest.as_str())).join(",");
-        let config = layout.insert(
-            media_type::OCI_CONFIG,
-            format!(r#"{{"architecture":"amd64","os":"linux","rootfs":{{"type":"layers","diff_ids":[{diff_ids}]}}}}"#),
-        );
-        let mut manifest = layout.insert(
-            media_type::OCI_MANIFEST,
-            format!(
-                r#"{{"schemaVersion":2,"mediaType":"{}","config":{},"layers":[{}]}}"#,
-                media_type::OCI_MANIFEST,
-                json(&config),
-                layers.each_ref().map(json).join(",")
-            ),
-        );
+        let layers = LAYERS.map(|length| layout.insert(LAYER, noise(&format!("{number} {length}"), length)));
+        let (_, mut manifest) = layout.manifest("amd64", &layers);
         manifest.annotations.insert("org.opencontainers.image.ref.name".into(), format!("v{number}"));
         manifest
     });

@@ -13,15 +13,15 @@ use std::time::{Duration, Instant};
 
 use portolan_oci::{Descriptor, Digest, Index, media_type};
 use portolan_tests::gate::Gate;
-use portolan_tests::layout::{Layout, json};
+use portolan_tests::layout::{self, Layout, json};
 use portolan_tests::registry::{Registry, get};
 
 use super::{cli, copied, digest, noise};
 
 /// How often each direction is broken off.
 const POINTS: usize = 50;
-/// Of the least; the others are two and three times as large, and large enough for what came of them to be kept.
-const LAYER: usize = 512 << 10;
+/// Of the smallest layer; the others are two and three times as large, and large enough for what came of them to be kept.
+const LEAST: usize = 512 << 10;
 /// What requests and the heads of answers take altogether.
 const TALK: u64 = 64 << 10;
 
@@ -29,30 +29,10 @@ const TALK: u64 = 64 << 10;
 fn image(layout: &Layout) -> Descriptor {
     let manifests: Vec<String> = ["amd64", "arm64"]
         .map(|architecture| {
-            let layers: Vec<Descriptor> = (0..3)
-                .map(|number| {
-                    let bytes = noise(&format!("{architecture} {number}"), LAYER * (number + 1));
-                    layout.insert("application/vnd.oci.image.layer.v1.tar", bytes)
-                })
-                .collect();
-            let diff_ids: Vec<String> = layers.iter().map(|layer| format!("{:?}", layer.digest.as_str())).collect();
-            let config = layout.insert(
-                media_type::OCI_CONFIG,
-                format!(
-                    r#"{{"architecture":"{architecture}","os":"linux","rootfs":{{"type":"layers","diff_ids":[{}]}}}}"#,
-                    diff_ids.join(",")
-                ),
-            );
-            let layers: Vec<String> = layers.iter().map(json).collect();
-            let manifest = layout.insert(
-                media_type::OCI_MANIFEST,
-                format!(
-                    r#"{{"schemaVersion":2,"mediaType":"{}","config":{},"layers":[{}]}}"#,
-                    media_type::OCI_MANIFEST,
-                    json(&config),
-                    layers.join(",")
-                ),
-            );
+            let layers = [1, 2, 3].map(|times| {
+                layout.insert(layout::LAYER, noise(&format!("{architecture} {}", times - 1), LEAST * times))
+            });
+            let (_, manifest) = layout.manifest(architecture, &layers);
             let platform = format!(r#","platform":{{"architecture":"{architecture}","os":"linux"}}}}"#);
             json(&manifest).trim_end_matches('}').to_owned() + &platform
         })

@@ -6,6 +6,9 @@ use std::path::{Path, PathBuf};
 use portolan_oci::{Descriptor, Digest, media_type};
 use tempfile::TempDir;
 
+/// The media type of layers that are not compressed.
+pub const LAYER: &str = "application/vnd.oci.image.layer.v1.tar";
+
 /// A layout in a temporary folder.
 pub struct Layout {
     folder: TempDir,
@@ -56,24 +59,32 @@ impl Layout {
 
     /// Stores an image of one layer for linux/amd64.
     pub fn image(&self, layer: &[u8]) -> Image {
-        let layer = self.insert("application/vnd.oci.image.layer.v1.tar", layer);
+        let layer = self.insert(LAYER, layer);
+        let (config, manifest) = self.manifest("amd64", std::slice::from_ref(&layer));
+        Image { manifest, config, layer }
+    }
+
+    /// Stores config and manifest of an image for linux of layers that are there, none of them compressed.
+    pub fn manifest(&self, architecture: &str, layers: &[Descriptor]) -> (Descriptor, Descriptor) {
+        let diff_ids: Vec<String> = layers.iter().map(|layer| format!("{:?}", layer.digest.as_str())).collect();
         let config = self.insert(
             media_type::OCI_CONFIG,
             format!(
-                r#"{{"architecture":"amd64","os":"linux","rootfs":{{"type":"layers","diff_ids":["{}"]}}}}"#,
-                layer.digest
+                r#"{{"architecture":"{architecture}","os":"linux","rootfs":{{"type":"layers","diff_ids":[{}]}}}}"#,
+                diff_ids.join(",")
             ),
         );
+        let layers: Vec<String> = layers.iter().map(json).collect();
         let manifest = self.insert(
             media_type::OCI_MANIFEST,
             format!(
                 r#"{{"schemaVersion":2,"mediaType":"{}","config":{},"layers":[{}]}}"#,
                 media_type::OCI_MANIFEST,
                 json(&config),
-                json(&layer)
+                layers.join(",")
             ),
         );
-        Image { manifest, config, layer }
+        (config, manifest)
     }
 
     /// Makes these the entries of index.json.

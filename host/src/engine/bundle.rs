@@ -4,8 +4,6 @@
 //! The parts are `guest/provider` and `guest/provider/adapter`, as the build script made them. Not here: how they do what
 //! they do, and where the file goes.
 
-use std::borrow::Cow;
-
 use super::compose;
 use super::shape::Shape;
 use super::{Component, Host, LoadError};
@@ -40,12 +38,7 @@ impl Host {
         let label = component.label();
         // Checked as for a run: what is malformed, or was built for another contract, is told in the same words.
         self.load(component).await?;
-        let bytes = match component {
-            Component::Bundled(bundled) => Cow::Borrowed(bundled.bytes()),
-            Component::File(_) | Component::Bytes(_) | Component::Named(..) => {
-                Cow::Owned(component.read(&self.limits())?)
-            }
-        };
+        let bytes = component.read(&self.limits())?;
         let shape = Shape::of(&bytes).map_err(|reason| LoadError::Invalid { component: label.clone(), reason })?;
         let imports = shape.needs("wasi:http");
         if reads == BundleReads::Layouts && !imports.is_empty() {

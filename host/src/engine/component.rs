@@ -1,5 +1,6 @@
 //! Where a component's bytes come from, and what they have to be before anything looks deeper.
 
+use std::borrow::Cow;
 use std::fs::File;
 use std::io::Read as _;
 use std::path::Path;
@@ -96,7 +97,7 @@ impl Bundled {
     }
 }
 
-impl Component<'_> {
+impl<'a> Component<'a> {
     /// What to call it until it has told its own name.
     pub(super) fn label(&self) -> String {
         match self {
@@ -108,12 +109,12 @@ impl Component<'_> {
     }
 
     /// Its bytes, which are a component of a size that we take.
-    pub(super) fn read(&self, limits: &Limits) -> Result<Vec<u8>, LoadError> {
+    pub(super) fn read(&self, limits: &Limits) -> Result<Cow<'a, [u8]>, LoadError> {
         let label = || self.label();
         let bytes = match self {
-            Component::Bundled(bundled) => return Ok(bundled.bytes().to_vec()),
-            Component::File(path) => read(path, limits.component)?,
-            Component::Bytes(bytes) | Component::Named(_, bytes) => bytes.to_vec(),
+            Component::Bundled(bundled) => return Ok(Cow::Borrowed(bundled.bytes())),
+            Component::File(path) => Cow::Owned(read(path, limits.component)?),
+            Component::Bytes(bytes) | Component::Named(_, bytes) => Cow::Borrowed(*bytes),
         };
         if bytes.len() as u64 > limits.component {
             return Err(LoadError::TooLarge { component: label(), limit: budget::bytes(limits.component) });

@@ -102,7 +102,12 @@ pub(super) struct Draft {
 
 impl Draft {
     /// What is to be compiled: the frontend `bytes`, checked, with the strategy plugged in where it imports one.
-    pub(super) fn composed(&self, bytes: Vec<u8>, strategy: &Strategy, limits: &Limits) -> Result<Vec<u8>, LoadError> {
+    pub(super) fn composed(
+        &self,
+        bytes: Cow<'_, [u8]>,
+        strategy: &Strategy,
+        limits: &Limits,
+    ) -> Result<Vec<u8>, LoadError> {
         let Draft { label, shape, key, .. } = self;
         shape.check(label, "frontend", FRONTEND)?;
         if matches!(key, Key::Foreign(_)) {
@@ -110,7 +115,7 @@ impl Draft {
         }
         match shape.imports(STRATEGY) {
             true => compose(&bytes, &strategy.bytes).map_err(|error| shape.skewed(label, format!("{error:#}"))),
-            false => Ok(bytes),
+            false => Ok(bytes.into_owned()),
         }
     }
 

@@ -136,7 +136,7 @@ impl HostBuilder {
     #[must_use]
     pub fn strategy(mut self, component: Component<'_>) -> Self {
         self.strategy_label = component.label();
-        self.strategy = Some(component.read(&self.limits));
+        self.strategy = Some(component.read(&self.limits).map(Cow::into_owned));
         self
     }
 

@@ -118,7 +118,7 @@ impl Session {
         repository: &str,
         descriptor: types::Descriptor,
     ) -> Result<Result<(Descriptor, ByteStream)>, Refused> {
-        let watched = self.setup.audit.is_on().then(|| Asked::content("content", repository, &descriptor).watched());
+        self.watch(Asked::content("content", repository, &descriptor));
         let opened = match self
             .place(repository, "read")
             .and_then(|place| Ok((checked(descriptor, "read", repository)?, place)))
@@ -126,17 +126,19 @@ impl Session {
             Ok((descriptor, place)) => place.source.open(&descriptor).await.map(|stream| (descriptor, stream)),
             Err(error) => Err(error),
         };
-        if let Some(watched) = watched {
-            let done = watched.done(opened.as_ref().map(|_| &()));
-            self.setup.audit.tell(|| Record::Called(done))?;
-        }
+        self.each(std::iter::repeat(opened.as_ref().map(|_| &())))?;
         Ok(opened)
     }
 
     /// Counts a call and what it carries; the clock of the guest stands until [`back`](Self::back).
     fn call(&mut self, asked: Asked<'_>, calls: usize, arguments: usize) -> wasmtime::Result<()> {
-        self.watched = if self.setup.audit.is_on() { vec![asked.watched()] } else { Vec::new() };
+        self.watch(asked);
         self.count(calls, arguments)
+    }
+
+    /// From now on it is under way.
+    fn watch(&mut self, asked: Asked<'_>) {
+        self.watched = if self.setup.audit.is_on() { vec![asked.watched()] } else { Vec::new() };
     }
 
     fn count(&mut self, calls: usize, arguments: usize) -> wasmtime::Result<()> {

@@ -6,7 +6,7 @@ use portolan_oci::{Digest, media_type};
 
 use super::challenges::{CHALLENGE, challenged, token};
 use super::things::{
-    BLOB, MANIFEST, blob, bytes, fetch_blob, fetch_manifest, get_blob, no_head, root, serve, stream_blob,
+    BLOB, BUSY, MANIFEST, blob, bytes, fetch_blob, fetch_manifest, get_blob, no_head, root, serve, stream_blob,
 };
 use crate::scene::{Scene, on};
 use crate::script::Class::{RateLimited, Refused, Unavailable};
@@ -46,15 +46,7 @@ fn questions() -> Vec<(&'static str, Ask, Scene, Answer)> {
 fn busy() -> Vec<Script> {
     let mut scripts = Vec::new();
     for (asked, ask, scene, right) in questions() {
-        for (status, class) in [
-            (408, Unavailable),
-            (425, Unavailable),
-            (429, RateLimited),
-            (500, Unavailable),
-            (502, Unavailable),
-            (503, Unavailable),
-            (504, Unavailable),
-        ] {
+        for (status, class) in BUSY {
             // All of them for the commonest question; the two that are in use for all.
             if asked != "resolve" && !matches!(status, 429 | 503) {
                 continue;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use portolan_oci::{Descriptor, Digest, media_type};
 
 use crate::scene::{Scene, on};
-use crate::script::{Answer, Ask};
+use crate::script::{Answer, Ask, Class};
 
 /// Who the client is to the registry of every script, under the registry's own `host:port`.
 pub const USER: &str = "ada";
@@ -19,6 +19,17 @@ pub(super) const MANIFEST: &str = r#"{"schemaVersion":2,"mediaType":"application
 
 /// The blob of scripts that are about no blob in particular.
 pub(super) const BLOB: &[u8] = b"the bytes of a blob";
+
+/// What a server says that may have time later, and what that comes to where it never has.
+pub(super) const BUSY: [(u16, Class); 7] = [
+    (408, Class::Unavailable),
+    (425, Class::Unavailable),
+    (429, Class::RateLimited),
+    (500, Class::Unavailable),
+    (502, Class::Unavailable),
+    (503, Class::Unavailable),
+    (504, Class::Unavailable),
+];
 
 /// The descriptor of an OCI manifest.
 pub(super) fn manifest(bytes: impl AsRef<[u8]>) -> Descriptor {

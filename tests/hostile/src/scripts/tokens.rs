@@ -1,7 +1,7 @@
 //! Point 12: token servers. What they send is read with care, and where they send us on to is not trusted with a password.
 
 use super::challenges::{CHALLENGE, bearer, challenged, token};
-use super::things::{BLOB, MANIFEST, PASSWORD, TOKEN, bytes, root, serve};
+use super::things::{BLOB, BUSY, MANIFEST, PASSWORD, TOKEN, bytes, root, serve};
 use crate::scene::{Scene, on};
 use crate::script::Class::{Forbidden, Malformed, RateLimited, Refused, Unauthorized, Unavailable};
 use crate::script::{Answer, Ask, Class, Script};
@@ -112,15 +112,7 @@ fn statuses() -> Vec<Script> {
         );
         scripts.push(script.fails(classes).status(status).for_good().requests(3));
     }
-    for (status, class) in [
-        (408, Unavailable),
-        (425, Unavailable),
-        (429, RateLimited),
-        (500, Unavailable),
-        (502, Unavailable),
-        (503, Unavailable),
-        (504, Unavailable),
-    ] {
+    for (status, class) in BUSY {
         let shown = format!("A token server answers {status}");
         scripts.extend([
             script(
