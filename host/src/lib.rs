@@ -44,6 +44,7 @@
 
 pub mod audit;
 mod bindings;
+mod configuration;
 mod engine;
 pub mod error;
 pub mod limits;

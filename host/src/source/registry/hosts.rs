@@ -10,7 +10,6 @@
 mod buildkit;
 mod buildx;
 mod containerd;
-mod document;
 mod folder;
 mod plan;
 mod settings;
@@ -22,8 +21,10 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use self::buildkit::Registries;
 use self::plan::Flags;
 pub(super) use self::plan::Planned;
-use self::settings::{Entry, Source};
-pub(super) use self::settings::{KeyPair, Need, Pem, Said};
+use self::settings::Entry;
+pub(super) use self::settings::{KeyPair, Need, Pem};
+pub(super) use crate::configuration::Said;
+use crate::configuration::Source;
 use crate::source::{self, file};
 
 /// Where a [`Registry`](super::Registry) learns which hosts to ask: places that are named, then the usual ones; and what

@@ -24,8 +24,8 @@
 
 use std::collections::BTreeMap;
 
-use super::document::{Document, Table, Value};
-use super::settings::{Address, Capabilities, Entry, KeyPair, Mirror, Pem, Said, Settings};
+use super::settings::{Address, Capabilities, Entry, KeyPair, Mirror, Pem, Settings};
+use crate::configuration::{Document, Said, Table, Value};
 
 /// What the file says of each registry, by `host[:port]`.
 pub(super) type Registries = BTreeMap<String, Entry>;

@@ -24,8 +24,8 @@ use std::time::Duration;
 use reqwest::header::{HeaderName, HeaderValue};
 
 use super::buildkit::ours;
-use super::document::{Document, Value};
-use super::settings::{Address, Capabilities, Entry, KeyPair, Mirror, Pem, Said, Settings, beside};
+use super::settings::{Address, Capabilities, Entry, KeyPair, Mirror, Pem, Settings, beside};
+use crate::configuration::{Document, Said, Value};
 
 /// Reads the file, which lies in `folder`.
 pub(super) fn parse(text: &str, file: &str, folder: &Path) -> Result<Entry, String> {

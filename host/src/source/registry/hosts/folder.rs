@@ -12,7 +12,8 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::containerd;
-use super::settings::{Entry, KeyPair, Pem, Said, Settings, Source};
+use super::settings::{Entry, KeyPair, Pem, Settings};
+use crate::configuration::{Said, Source};
 use crate::source::file::{read, text};
 
 /// More files than one host has certificates.

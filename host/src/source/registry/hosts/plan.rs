@@ -4,7 +4,8 @@
 
 use url::{Host, Url};
 
-use super::settings::{Address, Capabilities, Entry, Pem, Said, Settings, Source};
+use super::settings::{Address, Capabilities, Entry, Pem, Settings};
+use crate::configuration::{Said, Source};
 use crate::source::registry::endpoint::is_local;
 
 /// What options say. They are about the registries that a command names, not about their mirrors; but a certificate

@@ -9,45 +9,7 @@ use std::time::Duration;
 use reqwest::header::{HeaderName, HeaderValue};
 use url::Url;
 
-/// Who said a value.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(in super::super) enum Source {
-    /// A file.
-    File {
-        /// Its path, or how a stored file is called.
-        file: Arc<str>,
-        /// Counted from 1; `None` where all of the file is meant, or the folder that it is in.
-        line: Option<usize>,
-    },
-    /// An option of whoever asks: `--insecure`.
-    Option(&'static str),
-    /// Nobody, so a rule holds.
-    Default(&'static str),
-}
-
-impl fmt::Display for Source {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Source::File { file, line: Some(line) } => write!(f, "{file}:{line}"),
-            Source::File { file, line: None } => f.write_str(file),
-            Source::Option(option) => f.write_str(option),
-            Source::Default(rule) => f.write_str(rule),
-        }
-    }
-}
-
-/// A value and who said it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(in super::super) struct Said<T> {
-    pub value: T,
-    pub by: Source,
-}
-
-impl<T> Said<T> {
-    pub(super) fn new(value: T, by: Source) -> Said<T> {
-        Said { value, by }
-    }
-}
+use crate::configuration::{Said, Source};
 
 /// Certificates or a key in PEM, read when they are needed.
 #[derive(Clone, PartialEq, Eq, Hash)]
