@@ -50,7 +50,9 @@ fn a_frontend_that_misbehaves_ends_with_its_own_message_and_status() {
     }
     let good = portolan.line(&format!("run {hostile} --do behave --stats"));
     assert_eq!((good.status, good.out.as_str()), (0, "good\n"));
-    assert!(good.err.contains("host calls"), "{}", good.err);
+    for says in ["loaded in", "started in", "computing", "KiB of memory", "host calls", "bytes of documents"] {
+        assert!(good.err.contains(says), "{says}: {}", good.err);
+    }
 }
 
 #[test]

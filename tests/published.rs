@@ -87,7 +87,7 @@ fn a_frontend_is_run_by_name_and_pinned() {
     let portolan = cli(world.folder.path());
     let to = world.push(&portolan, "tags", "acme/front:1");
     let pinned = world.folder.path().join("portolan.lock");
-    fs::write(&pinned, "").unwrap();
+    fs::write(world.folder.path().join("portolan.toml"), "").unwrap();
 
     let run = format!("run oci://{to} {}/acme/front", world.registry.host());
     assert_eq!(portolan.ok(&run), "1\n");
@@ -99,7 +99,10 @@ fn a_frontend_is_run_by_name_and_pinned() {
     world.push(&portolan, "resolve", "acme/front:1");
     let said = portolan.fails(1, &run);
     assert!(said.contains(&format!("{to} was {} when", world.tags)), "{said}");
-    assert!(said.contains(&format!("is {} now (portolan.lock)", world.resolve)) && said.contains("--update"), "{said}");
+    assert!(
+        said.contains(&format!("is {} now ({})", world.resolve, pinned.display())) && said.contains("--update"),
+        "{said}"
+    );
     assert!(fs::read_to_string(&pinned).unwrap().ends_with(&line), "it was moved all the same");
     // By its digest the old one is still what it was.
     let by_digest = format!("run oci://{}/acme/front@{} {0}/acme/front", world.registry.host(), world.tags);
@@ -116,7 +119,7 @@ fn a_frontend_is_run_by_name_and_pinned() {
 }
 
 #[test]
-fn it_is_pinned_for_the_user_where_no_lock_is_here() {
+fn it_is_pinned_for_the_user_where_no_policy_is_here() {
     let world = World::new();
     let portolan = cli(world.folder.path());
     let to = world.push(&portolan, "tags", "acme/front:1");
@@ -153,6 +156,7 @@ fn a_lock_that_is_not_understood_runs_nothing() {
     let world = World::new();
     let portolan = cli(world.folder.path());
     let to = world.push(&portolan, "tags", "acme/front:1");
+    fs::write(world.folder.path().join("portolan.toml"), "").unwrap();
     fs::write(world.folder.path().join("portolan.lock"), "[frontends]\nx = 1\n").unwrap();
     for line in [format!("run oci://{to} {to}"), format!("run --update oci://{to} {to}")] {
         let said = portolan.fails(1, &line);

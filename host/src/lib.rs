@@ -40,7 +40,7 @@
 //!
 //! In reading order: [`Host`], [`Component`] and [`Frontend`]; [`Run`], [`Grants`] and [`Answer`]; [`ImageQuery`];
 //! [`source`] for where content comes from and goes to, [`progress`] for what is told meanwhile, [`audit`] for what a run
-//! did; [`Limits`] for what bounds it all; [`Error`], [`LoadError`] and [`RunError`].
+//! did; [`policy`] for what may run, and what it may do then; [`Limits`] for what bounds it all; [`Error`], [`LoadError`] and [`RunError`].
 
 pub mod audit;
 mod bindings;
@@ -48,6 +48,7 @@ mod configuration;
 mod engine;
 pub mod error;
 pub mod limits;
+pub mod policy;
 mod private;
 pub mod progress;
 mod session;

@@ -93,6 +93,24 @@ pub struct Limits {
     pub archive_ratio_from: u64,
 }
 
+impl Limits {
+    /// These, as far as what bounds a run goes no further than in `outer`: memory, computing, waiting, calls, documents, a
+    /// response.
+    #[must_use]
+    pub fn within(&self, outer: &Limits) -> Self {
+        let wall_clock = [self.wall_clock, outer.wall_clock].into_iter().flatten().min();
+        Limits {
+            guest_memory: self.guest_memory.min(outer.guest_memory),
+            guest_cpu: self.guest_cpu.min(outer.guest_cpu),
+            wall_clock,
+            host_calls: self.host_calls.min(outer.host_calls),
+            run_documents: self.run_documents.min(outer.run_documents),
+            response: self.response.min(outer.response),
+            ..self.clone()
+        }
+    }
+}
+
 impl Default for Limits {
     fn default() -> Self {
         Limits {

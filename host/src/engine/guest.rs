@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::OwnedSemaphorePermit;
+use wasmtime::component::Instance;
 use wasmtime::{Store, StoreContextMut, Trap, UpdateDeadline, WasmBacktrace};
 
 use super::Host;
@@ -37,6 +38,8 @@ pub(super) struct Guest {
     pub(super) store: Store<Session>,
     pub(super) loaded: Arc<Loaded>,
     wall_clock: Option<Duration>,
+    /// How long it took to have an instance.
+    startup: Duration,
     /// Its end was told to the audit.
     told: bool,
     // Given back after the store: the clock beats and the place is taken for as long as it lives.
@@ -76,7 +79,15 @@ impl Guest {
         store.set_epoch_deadline(1);
         store.epoch_deadline_callback(beat);
         store.data().meter.enter();
-        Ok(Guest { store, loaded: frontend.loaded, wall_clock, told: false, _running: host.running(), _place: place })
+        let (loaded, startup) = (frontend.loaded, Duration::ZERO);
+        Ok(Guest { store, loaded, wall_clock, startup, told: false, _running: host.running(), _place: place })
+    }
+
+    /// An instance, to be asked once.
+    pub(super) async fn instance(&mut self) -> wasmtime::Result<Instance> {
+        let instance = self.loaded.pre.instantiate_async(&mut self.store).await;
+        self.startup = self.store.data().meter.elapsed();
+        instance
     }
 
     pub(super) fn wall_clock(&self) -> Option<Duration> {
@@ -213,6 +224,7 @@ impl Guest {
         let session = self.store.data();
         Stats {
             elapsed: session.meter.elapsed(),
+            startup: self.startup,
             cpu: session.meter.used(),
             memory: session.memory.used(),
             host_calls: session.host_calls(),

@@ -151,7 +151,7 @@ impl Host {
         let query = wire::Query { reference, platform, parts, options };
         let wall_clock = guest.wall_clock();
         let image = within(wall_clock, async {
-            let instance = guest.loaded.pre.instantiate_async(&mut guest.store).await?;
+            let instance = guest.instance().await?;
             let resolver = resolver.load(&mut guest.store, &instance).map_err(Skewed::from)?;
             resolver.call_resolve_image(&mut guest.store, &query).await
         })

@@ -157,9 +157,11 @@ impl std::fmt::Debug for Body {
 pub struct Stats {
     /// From start to answer.
     pub elapsed: Duration,
+    /// Of that, until there was an instance to ask.
+    pub startup: Duration,
     /// Of that, what the frontend computed.
     pub cpu: Duration,
-    /// Bytes of linear memories and tables at the end.
+    /// The most bytes of linear memories and tables that there were: they do not shrink.
     pub memory: u64,
     /// Calls to the host.
     pub host_calls: u64,
@@ -180,7 +182,7 @@ impl Host {
         let mut guest = Guest::new(self, run).await?;
         let wall_clock = guest.wall_clock();
         let response = within(wall_clock, async {
-            let instance = guest.loaded.pre.instantiate_async(&mut guest.store).await?;
+            let instance = guest.instance().await?;
             let frontend = guest.loaded.frontend.load(&mut guest.store, &instance).map_err(Skewed::from)?;
             frontend.call_solve(&mut guest.store, &request).await
         })
@@ -206,7 +208,7 @@ impl Frontend {
         let mut guest = Guest::new(&self.host, Run::new(self)).await?;
         let wall_clock = guest.wall_clock();
         let info = within(wall_clock, async {
-            let instance = guest.loaded.pre.instantiate_async(&mut guest.store).await?;
+            let instance = guest.instance().await?;
             let frontend = guest.loaded.frontend.load(&mut guest.store, &instance).map_err(Skewed::from)?;
             frontend.call_describe(&mut guest.store).await
         })

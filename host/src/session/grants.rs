@@ -20,8 +20,9 @@ pub struct Grants {
     push: Vec<Pattern>,
 }
 
+/// A repository, or many.
 #[derive(Debug, Clone, PartialEq, Eq)]
-enum Pattern {
+pub(crate) enum Pattern {
     Everything,
     /// `registry.example/team/`, with the slash.
     Below(String),
@@ -84,9 +85,48 @@ impl Grants {
         self.push.iter().map(Pattern::to_string)
     }
 
+    /// What these and others grant.
+    #[must_use]
+    pub fn and(mut self, others: &Grants) -> Self {
+        self.pull.extend(others.pull.iter().cloned());
+        self.push.extend(others.push.iter().cloned());
+        self
+    }
+
+    /// Reading alone, without what writing brings.
+    pub(crate) fn only_pull(&self) -> Self {
+        Grants { pull: self.pull.clone(), push: Vec::new() }
+    }
+
+    /// Writing, and the reading that it brings.
+    pub(crate) fn only_push(&self) -> Self {
+        Grants { pull: Vec::new(), push: self.push.clone() }
+    }
+
+    /// What these grant as far as `outer` does.
+    #[must_use]
+    pub fn within(&self, outer: &Grants) -> Self {
+        let push = both(&self.push, &outer.push);
+        let pull = both(self.read(), &outer.read().cloned().collect::<Vec<_>>());
+        Grants { pull, push }
+    }
+
+    /// A pattern of these that is not, or not in whole, granted by `outer`; and whether it is for writing.
+    pub fn beyond(&self, outer: &Grants) -> Option<(String, bool)> {
+        let pull = self.pull.iter().find(|pattern| !outer.read().any(|granted| granted.contains(pattern)));
+        let push = self.push.iter().find(|pattern| !outer.push.iter().any(|granted| granted.contains(pattern)));
+        let said = |writing| move |pattern: &Pattern| (pattern.to_string(), writing);
+        pull.map(said(false)).or_else(|| push.map(said(true)))
+    }
+
+    /// What may be read: what may be written, too.
+    fn read(&self) -> impl Iterator<Item = &Pattern> {
+        self.pull.iter().chain(&self.push)
+    }
+
     /// `repository` is normalised: what [`Location::repository`] says.
     pub fn allows_pull(&self, repository: &str) -> bool {
-        self.pull.iter().chain(&self.push).any(|pattern| pattern.covers(repository))
+        self.read().any(|pattern| pattern.covers(repository))
     }
 
     /// The same for writing.
@@ -96,7 +136,7 @@ impl Grants {
 }
 
 impl Pattern {
-    fn parse(text: &str) -> Result<Self, InvalidPattern> {
+    pub(crate) fn parse(text: &str) -> Result<Self, InvalidPattern> {
         let fail = |why: String| InvalidPattern { pattern: text.to_owned(), why };
         if text == "*" {
             return Ok(Pattern::Everything);
@@ -123,13 +163,44 @@ impl Pattern {
         }
     }
 
-    fn covers(&self, repository: &str) -> bool {
+    pub(crate) fn covers(&self, repository: &str) -> bool {
         match self {
             Pattern::Everything => true,
             Pattern::Below(prefix) => repository.len() > prefix.len() && repository.starts_with(prefix.as_str()),
             Pattern::Repository(one) => one == repository,
         }
     }
+}
+
+impl Pattern {
+    /// Whether everything that `other` covers is covered.
+    fn contains(&self, other: &Pattern) -> bool {
+        match (self, other) {
+            (Pattern::Everything, _) => true,
+            (_, Pattern::Everything) => false,
+            (Pattern::Below(prefix), Pattern::Below(other)) => other.starts_with(prefix.as_str()),
+            (_, Pattern::Repository(other)) => self.covers(other),
+            (Pattern::Repository(_), Pattern::Below(_)) => false,
+        }
+    }
+}
+
+/// What some patterns and others both cover: of two that meet, one contains the other.
+fn both<'a>(ones: impl IntoIterator<Item = &'a Pattern>, others: &[Pattern]) -> Vec<Pattern> {
+    let mut met = Vec::new();
+    for one in ones {
+        for other in others {
+            let narrow = match (one.contains(other), other.contains(one)) {
+                (true, _) => other,
+                (_, true) => one,
+                _ => continue,
+            };
+            if !met.contains(narrow) {
+                met.push(narrow.clone());
+            }
+        }
+    }
+    met
 }
 
 impl fmt::Display for Pattern {
@@ -249,6 +320,40 @@ mod tests {
             assert_eq!(grants.pushes().collect::<Vec<_>>(), [written]);
             assert_eq!(Grants::new().push(written).unwrap(), grants, "{written}");
         }
+    }
+
+    #[test]
+    fn within_is_what_both_grant() {
+        let patterns = ["*", "r.example/*", "r.example/a/*", "r.example/a/b", "r.example/ab", "x.example/*", "alpine"];
+        let places =
+            ["r.example/a", "r.example/a/b", "r.example/a/c", "r.example/ab", "x.example/a", "alpine", "busybox"];
+        let mut all = vec![Grants::new()];
+        for pattern in patterns {
+            all.push(Grants::new().pull(pattern).unwrap());
+            all.push(Grants::new().push(pattern).unwrap());
+            all.push(Grants::new().pull(pattern).unwrap().push("r.example/a/c").unwrap());
+        }
+        for one in &all {
+            for other in &all {
+                let within = one.within(other);
+                for place in places.map(|place| asked(place).unwrap()) {
+                    let reading = one.allows_pull(&place) && other.allows_pull(&place);
+                    let writing = one.allows_push(&place) && other.allows_push(&place);
+                    assert_eq!(within.allows_pull(&place), reading, "{one:?} {other:?} {place}");
+                    assert_eq!(within.allows_push(&place), writing, "{one:?} {other:?} {place}");
+                    let (either, covered) = (one.clone().and(other), one.beyond(other).is_none());
+                    assert_eq!(either.allows_push(&place), one.allows_push(&place) || other.allows_push(&place));
+                    assert!(!covered || !one.allows_pull(&place) || other.allows_pull(&place), "{one:?} {other:?}");
+                    assert!(!covered || !one.allows_push(&place) || other.allows_push(&place), "{one:?} {other:?}");
+                }
+                assert_eq!(within.beyond(one).or_else(|| within.beyond(other)), None);
+            }
+        }
+        let wide = Grants::new().pull("r.example/*").unwrap();
+        let narrow = Grants::new().pull("r.example/a").unwrap();
+        assert_eq!(narrow.beyond(&wide), None);
+        assert_eq!(wide.beyond(&narrow), Some(("r.example/*".into(), false)));
+        assert_eq!(Grants::new().push("r.example/a").unwrap().beyond(&wide), Some(("r.example/a".into(), true)));
     }
 
     #[test]

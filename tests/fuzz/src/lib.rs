@@ -11,12 +11,14 @@
 
 mod configuration;
 mod headers;
+mod policy;
 mod scratch;
 mod stores;
 mod words;
 
 pub use configuration::{buildkitd_toml, config_json, hosts_toml};
 pub use headers::{challenge, content_range, link, retry_after};
+pub use policy::{portolan_lock, portolan_toml};
 pub use stores::{index_json, tar};
 pub use words::{platform, reference};
 
@@ -24,7 +26,7 @@ pub use words::{platform, reference};
 pub type Target = fn(&[u8]);
 
 /// All targets, by the name of their corpus.
-pub const TARGETS: [(&str, Target); 11] = [
+pub const TARGETS: [(&str, Target); 13] = [
     ("buildkitd_toml", buildkitd_toml),
     ("challenge", challenge),
     ("config_json", config_json),
@@ -33,6 +35,8 @@ pub const TARGETS: [(&str, Target); 11] = [
     ("index_json", index_json),
     ("link", link),
     ("platform", platform),
+    ("portolan_lock", portolan_lock),
+    ("portolan_toml", portolan_toml),
     ("reference", reference),
     ("retry_after", retry_after),
     ("tar", tar),

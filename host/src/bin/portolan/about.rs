@@ -5,10 +5,10 @@ use std::ffi::OsString;
 use clap::{Arg, Command};
 use portolan::{Bundled, Component, Frontend, Info, Kind};
 
-use crate::chosen::{self, Chosen};
+use crate::chosen::{self, Named};
 use crate::exit::Exit;
 use crate::setup::{FRONTENDS, host, said};
-use crate::{frontend, output};
+use crate::{frontend, output, policy};
 
 /// `frontends`, in the list of commands.
 pub const FRONTENDS_ABOUT: &str = "The frontends that are bundled";
@@ -70,7 +70,8 @@ pub async fn describe(words: &[OsString]) -> Result<u8, Exit> {
         Err(error) => return said(&error),
     };
     let host = host(None)?;
-    let loaded = host.load(Chosen::of(&matches).await?.component()).await?;
+    let chosen = Named::of(&matches)?.chosen(&policy::policy()?, &matches).await?;
+    let loaded = host.load(chosen.component()).await?;
     let info = loaded.describe().await?;
     if matches.get_one::<String>("format").is_some_and(|format| format == "json") {
         let mut described = summary(&info, &loaded);

@@ -69,6 +69,7 @@ enum What<'a> {
     Ended {
         verdict: &'a str,
         micros: u64,
+        startup_micros: u64,
         cpu_micros: u64,
         memory: u64,
         host_calls: u64,
@@ -97,14 +98,17 @@ fn line(run: &str, time: Duration, record: &Record) -> serde_json::Result<String
             micros: micros(*took),
             verdict: verdict.as_str(),
         },
-        Record::Ended { verdict, stats: Stats { elapsed, cpu, memory, host_calls, documents } } => What::Ended {
-            verdict,
-            micros: micros(*elapsed),
-            cpu_micros: micros(*cpu),
-            memory: *memory,
-            host_calls: *host_calls,
-            documents: *documents,
-        },
+        Record::Ended { verdict, stats: Stats { elapsed, startup, cpu, memory, host_calls, documents } } => {
+            What::Ended {
+                verdict,
+                micros: micros(*elapsed),
+                startup_micros: micros(*startup),
+                cpu_micros: micros(*cpu),
+                memory: *memory,
+                host_calls: *host_calls,
+                documents: *documents,
+            }
+        }
         _ => What::Other,
     };
     serde_json::to_string(&Line { time: time.as_secs_f64(), run, what })

@@ -9,10 +9,10 @@ use std::path::{Path, PathBuf};
 use clap::{Arg, ArgAction, Command, value_parser};
 use portolan::BundleReads;
 
-use crate::chosen::{self, Chosen};
+use crate::chosen::{self, Named};
 use crate::exit::{Exit, say};
-use crate::frontend;
 use crate::setup::{host, said};
+use crate::{frontend, policy};
 
 /// `bundle`, in the list of commands.
 pub const ABOUT: &str = "A frontend as one file that runs without Portolan: wasmtime run FILE";
@@ -55,8 +55,11 @@ pub async fn bundle(words: &[OsString]) -> Result<u8, Exit> {
         Ok(matches) => matches,
         Err(error) => return said(&error),
     };
-    let host = host(matches.get_one::<PathBuf>("strategy").map(PathBuf::as_path))?;
-    let chosen = Chosen::of(&matches).await?;
+    let (rules, named) = (policy::policy()?, Named::of(&matches)?);
+    let strategy = matches.get_one::<PathBuf>("strategy").cloned();
+    let ruling = policy::ruling(&rules, named.who(), strategy.as_deref());
+    let host = host(policy::strategy(strategy, &ruling)?.as_ref())?;
+    let chosen = named.chosen(&rules, &matches).await?;
     let component = chosen.component();
     // What no command line can be made of here, none can be made of there.
     let info = host.load(component).await?.describe().await?;

@@ -1,16 +1,18 @@
-//! What FRONTEND names: a bundled frontend, a file, or one in a registry, which is pinned.
+//! What FRONTEND names: a bundled frontend, a file, or one in a registry, which is pinned; and whether it may run here.
 
+use std::fs::File;
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
 use clap::{Arg, ArgAction, ArgMatches};
+use portolan::policy::{Lock, Policy, Rule, Who};
 use portolan::source::Target;
 use portolan::source::registry::Registry;
 use portolan::{Bundled, Component, Limits, Published};
 use portolan_oci::{Location, Reference};
 
 use crate::exit::Exit;
-use crate::pinned::Pins;
 use crate::registries;
 use crate::setup::FRONTENDS;
 
@@ -31,28 +33,25 @@ pub fn options() -> Vec<Arg> {
     [update].into_iter().chain(registries::options()).collect()
 }
 
-/// A frontend as it was named.
-pub enum Chosen {
+/// A frontend as it was named. Nothing was looked for yet.
+pub enum Named {
     Bundled(Bundled),
     File(PathBuf),
-    /// By its name and digest, or tag.
-    Published(String, Bytes),
+    Published(Reference),
 }
 
-impl Chosen {
-    /// Finds what is named on a command line that has [`argument`] and [`options`]. What is in a registry is fetched.
-    pub async fn of(matches: &ArgMatches) -> Result<Chosen, Exit> {
+impl Named {
+    /// What the [`argument`] says.
+    pub fn of(matches: &ArgMatches) -> Result<Named, Exit> {
         let name = matches.get_one::<String>("frontend").map_or("", String::as_str);
         if let Some(bundled) = Bundled::named(name).filter(|_| FRONTENDS.iter().any(|(command, ..)| *command == name)) {
-            return Ok(Chosen::Bundled(bundled));
+            return Ok(Named::Bundled(bundled));
         }
         if !name.contains("://") {
-            return Ok(Chosen::File(PathBuf::from(name)));
+            return Ok(Named::File(PathBuf::from(name)));
         }
         match Location::parse(name) {
-            Ok(Location::Registry(reference)) => {
-                published(&reference, &registries::registry(matches)?, matches.get_flag("update")).await
-            }
+            Ok(Location::Registry(reference)) => Ok(Named::Published(reference)),
             Ok(Location::Store(_)) => {
                 Err(Exit::usage(format!("{name:?} is in a store, and frontends are in registries"))
                     .hint("oci://NAME[:TAG] names one in a registry; one in a file is named by its path"))
@@ -61,18 +60,80 @@ impl Chosen {
         }
     }
 
-    /// To be loaded.
-    pub fn component(&self) -> Component<'_> {
+    /// For a policy.
+    pub fn who(&self) -> Who<'_> {
         match self {
-            Chosen::Bundled(bundled) => Component::Bundled(*bundled),
-            Chosen::File(path) => Component::File(Path::new(path)),
-            Chosen::Published(name, bytes) => Component::Named(name, bytes),
+            Named::Bundled(bundled) => Who::Bundled(*bundled),
+            Named::File(path) => Who::File(path),
+            Named::Published(reference) => Who::Published(reference),
+        }
+    }
+
+    /// What it is, on a command line that has [`options`]: what is in a registry is fetched, once it may run.
+    pub async fn chosen(&self, policy: &Policy, matches: &ArgMatches) -> Result<Chosen, Exit> {
+        let rule = policy.ruling(self.who(), None).frontend;
+        match self {
+            Named::Bundled(bundled) => {
+                rule.admit()?;
+                Ok(Chosen::Bundled(*bundled))
+            }
+            Named::File(path) => admitted(path.clone(), &rule),
+            Named::Published(reference) => {
+                let registry = registries::registry(matches)?;
+                published(reference, &registry, &rule, policy, matches.get_flag("update")).await
+            }
         }
     }
 }
 
-/// What a name was pinned to is what it means, or there is no frontend.
-async fn published(reference: &Reference, registry: &Registry, update: bool) -> Result<Chosen, Exit> {
+/// A component that may run here.
+pub enum Chosen {
+    Bundled(Bundled),
+    File(PathBuf),
+    /// With what to call it.
+    Bytes(String, Bytes),
+}
+
+impl Chosen {
+    /// To be loaded.
+    pub fn component(&self) -> Component<'_> {
+        match self {
+            Chosen::Bundled(bundled) => Component::Bundled(*bundled),
+            Chosen::File(path) => Component::File(path),
+            Chosen::Bytes(name, bytes) => Component::Named(name, bytes),
+        }
+    }
+}
+
+/// A component's file, if it may run. What was signed is what runs: it is read once.
+pub fn admitted(path: PathBuf, rule: &Rule) -> Result<Chosen, Exit> {
+    if !rule.wants_signature() {
+        rule.admit()?;
+        return Ok(Chosen::File(path));
+    }
+    let name = path.display().to_string();
+    let bytes = read(&path)
+        .map_err(|error| Exit::failure(format!("cannot read the component {name}: {error}")).because_of(&error))?;
+    rule.admit_file(&path, &bytes)?;
+    Ok(Chosen::Bytes(name, bytes.into()))
+}
+
+/// At most one byte more than a component may have, which is one too many.
+fn read(path: &Path) -> std::io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    File::open(path)?.take(Limits::default().component.saturating_add(1)).read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
+/// What a name was pinned to is what it means, and it is signed where that is wanted, or there is no frontend.
+async fn published(
+    reference: &Reference,
+    registry: &Registry,
+    rule: &Rule,
+    policy: &Policy,
+    update: bool,
+) -> Result<Chosen, Exit> {
+    rule.admit()?;
     let (source, limits) = (registry.repository(reference), Limits::default());
     let repository = reference.repository();
     let (name, target) = match &reference.digest {
@@ -84,14 +145,15 @@ async fn published(reference: &Reference, registry: &Registry, update: bool) -> 
     };
     let manifest = source.resolve(target, &limits).await?;
     // What is named by its digest cannot move.
-    let pins = reference.digest.is_none().then(Pins::nearest).transpose()?;
-    let pinned = match &pins {
-        Some(pins) if !update => pins.check(&name, &manifest.digest)?,
+    let lock = reference.digest.is_none().then(|| Lock::of(policy)).transpose()?;
+    let pinned = match &lock {
+        Some(lock) if !update => lock.check(&name, &manifest.digest)?,
         _ => false,
     };
+    rule.admit_published(&*source, &manifest, &limits).await?;
     let published = Published::fetch(&*source, manifest, &name, &limits).await?;
-    if let Some(pins) = pins.filter(|_| !pinned) {
-        pins.pin(&name, &published.manifest.digest, update)?;
+    if let Some(lock) = lock.filter(|_| !pinned) {
+        lock.pin(&name, &published.manifest.digest, update)?;
     }
-    Ok(Chosen::Published(name, published.bytes))
+    Ok(Chosen::Bytes(name, published.bytes))
 }

@@ -3,17 +3,19 @@
 
 use std::ffi::OsString;
 use std::path::PathBuf;
+use std::time::{Duration, Instant};
 
 use clap::{Arg, ArgAction, ArgMatches, Command};
+use portolan::policy::{Policy, Who};
 use portolan::{Bundled, Component, Grants, Run, Stats};
 
-use crate::chosen::{self, Chosen};
+use crate::chosen::{self, Named};
 use crate::exit::{Exit, say};
 use crate::metadata::MetadataFile;
 use crate::progress::Screen;
 use crate::setup::{FRONTENDS, host, said};
 use crate::stores::utf8;
-use crate::{about, arguments, audit, bundle, frontend, output, registries};
+use crate::{about, arguments, audit, bundle, frontend, output, policy, registries};
 
 const RUN: &str = "Any frontend: a bundled name, a component's file, or one in a registry";
 const RUN_EXAMPLE: &str = "portolan run ./frontend.wasm --help\n  portolan run oci://ghcr.io/acme/newest:1 alpine:3 --allow 'pull=ghcr.io/acme/*'";
@@ -28,12 +30,15 @@ pub async fn run(words: &[OsString], screen: &Screen) -> Result<u8, Exit> {
         "describe" => about::describe(rest).await,
         // What this machine makes of a registry is not a frontend's business.
         "explain" if rest.first().is_some_and(|word| word == "registry") => registries::explain(rest).await,
+        "explain" if rest.first().is_some_and(|word| word == "policy") => policy::explain(rest),
         "bundle" => bundle::bundle(rest).await,
         _ => match FRONTENDS.iter().find(|(name, ..)| *name == first) {
             Some((name, _, example)) => {
                 let bundled = Bundled::named(name).ok_or_else(|| Exit::failure(format!("{name} is not bundled")))?;
                 Program {
                     path: format!("portolan {name}"),
+                    who: Who::Bundled(bundled),
+                    policy: policy::policy()?,
                     component: Component::Bundled(bundled),
                     example: Some(example),
                 }
@@ -74,6 +79,8 @@ fn top() -> Command {
 /// A frontend as a command.
 struct Program<'a> {
     path: String,
+    who: Who<'a>,
+    policy: Policy,
     component: Component<'a>,
     example: Option<&'a str>,
 }
@@ -81,8 +88,12 @@ struct Program<'a> {
 impl Program<'_> {
     async fn run(&self, words: &[OsString], allowed: Option<&ArgMatches>, screen: &Screen) -> Result<u8, Exit> {
         let strategy = strategy(words);
-        let host = host(strategy.as_deref())?;
+        let ruling = policy::ruling(&self.policy, self.who, strategy.as_deref());
+        ruling.admit()?;
+        let host = host(policy::strategy(strategy, &ruling)?.as_ref())?;
+        let begun = Instant::now();
         let loaded = host.load(self.component).await?;
+        let ready = begun.elapsed();
         let info = loaded.describe().await?;
         let mut command = frontend::command(&self.path, &info, self.example)?;
         if allowed.is_some() {
@@ -93,15 +104,10 @@ impl Program<'_> {
             Err(error) => return said(&error),
         };
         let arguments = arguments::read(&info, &matches)?;
-        let mut grants = arguments.grants;
-        if let Some(before) = allowed {
-            for pattern in
-                [before, &matches].into_iter().filter_map(|matches| matches.get_many::<String>("allow")).flatten()
-            {
-                grants = allowing(grants, pattern)?;
-            }
-        }
+        let asked = allowed.map(|before| asked(&[before, &matches])).transpose()?.flatten();
+        let grants = ruling.grants(&arguments.grants, asked.as_ref())?;
         let mut run = Run::new(&loaded).grants(grants).registry(registries::registry(&matches)?);
+        run = policy::bounded(run, &ruling);
         if let Some(path) = matches.get_one::<PathBuf>("audit") {
             run = run.audit(audit::to(path)?);
         }
@@ -122,7 +128,7 @@ impl Program<'_> {
         if let Some(before) = allowed
             && (before.get_flag("stats") || matches.get_flag("stats"))
         {
-            say(&used(&answer.stats));
+            say(&used(ready, &answer.stats));
         }
         output::print(answer, matches.get_one::<String>("jq").map(String::as_str)).await?;
         Ok(status)
@@ -161,9 +167,11 @@ fn stats() -> Arg {
     Arg::new("stats").long("stats").action(ArgAction::SetTrue).help("Say on stderr what the run used up")
 }
 
-fn used(stats: &Stats) -> String {
+fn used(ready: Duration, stats: &Stats) -> String {
     format!(
-        "stats: {:.1?} from start to answer, {:.1?} of it computing; {} KiB of memory, {} host calls, {} bytes of documents",
+        "stats: loaded in {ready:.1?}, started in {:.1?}; {:.1?} from start to answer, {:.1?} of it computing; at most {} \
+         KiB of memory, {} host calls, {} bytes of documents",
+        stats.startup,
         stats.elapsed,
         stats.cpu,
         stats.memory >> 10,
@@ -172,13 +180,19 @@ fn used(stats: &Stats) -> String {
     )
 }
 
-fn allowing(grants: Grants, option: &str) -> Result<Grants, Exit> {
-    let granted = match option.split_once('=') {
-        Some(("pull", pattern)) => grants.pull(pattern),
-        Some(("push", pattern)) => grants.push(pattern),
-        _ => return Err(Exit::usage(format!("--allow {option:?} is neither pull=PATTERN nor push=PATTERN"))),
-    };
-    granted.map_err(|error| Exit::usage(format!("--allow {option:?}: {error}")))
+/// What `--allow` says, where it says anything.
+fn asked(all: &[&ArgMatches]) -> Result<Option<Grants>, Exit> {
+    let mut asked = None;
+    for option in all.iter().filter_map(|matches| matches.get_many::<String>("allow")).flatten() {
+        let grants: Grants = asked.unwrap_or_default();
+        let granted = match option.split_once('=') {
+            Some(("pull", pattern)) => grants.pull(pattern),
+            Some(("push", pattern)) => grants.push(pattern),
+            _ => return Err(Exit::usage(format!("--allow {option:?} is neither pull=PATTERN nor push=PATTERN"))),
+        };
+        asked = Some(granted.map_err(|error| Exit::usage(format!("--allow {option:?}: {error}")))?);
+    }
+    Ok(asked)
 }
 
 async fn run_any(words: &[OsString], screen: &Screen) -> Result<u8, Exit> {
@@ -217,7 +231,14 @@ async fn run_any(words: &[OsString], screen: &Screen) -> Result<u8, Exit> {
     };
     let rest: Vec<OsString> = matches.get_many("rest").into_iter().flatten().cloned().collect();
     let name = matches.get_one::<String>("frontend").map_or("", String::as_str);
-    let chosen = Chosen::of(&matches).await?;
-    let program = Program { path: format!("portolan run {name}"), component: chosen.component(), example: None };
+    let (policy, named) = (policy::policy()?, Named::of(&matches)?);
+    let chosen = named.chosen(&policy, &matches).await?;
+    let program = Program {
+        path: format!("portolan run {name}"),
+        who: named.who(),
+        policy,
+        component: chosen.component(),
+        example: None,
+    };
     program.run(&rest, Some(&matches), screen).await
 }

@@ -3,6 +3,7 @@
 use std::io::{self, Write as _};
 use std::process::ExitCode;
 
+use portolan::policy::PolicyError;
 use portolan::{Error, LoadError, RunError, text};
 
 /// The command line is wrong.
@@ -80,6 +81,17 @@ impl From<Error> for Exit {
 impl From<LoadError> for Exit {
     fn from(error: LoadError) -> Self {
         Exit { status: error.status(), message: error.to_string(), hint: error.hint().map(str::to_owned) }
+    }
+}
+
+impl From<PolicyError> for Exit {
+    fn from(error: PolicyError) -> Self {
+        let again = match &error {
+            PolicyError::Source { error, .. } => again(error.is_retryable(), error.retry_after()),
+            _ => None,
+        };
+        let hint = error.hint().map(str::to_owned).or(again);
+        Exit { status: error.status(), message: error.to_string(), hint }
     }
 }
 

@@ -15,7 +15,7 @@ mod exit;
 mod frontend;
 mod metadata;
 mod output;
-mod pinned;
+mod policy;
 mod progress;
 mod query;
 mod registries;

@@ -1,9 +1,10 @@
 //! What every command starts from: the bundled frontends by name, the host with its caches, and how clap is heard.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use portolan::{Component, Host};
+use portolan::Host;
 
+use crate::chosen::Chosen;
 use crate::exit::Exit;
 
 /// The bundled frontends that are commands, each with what it is for and an example.
@@ -37,8 +38,8 @@ pub const FRONTENDS: [(&str, &str, &str); 8] = [
     ),
     (
         "explain",
-        "What Portolan makes of a reference, a platform or a registry",
-        "portolan explain platform linux/arm/v7 --among linux/arm64,linux/arm/v6\n  portolan explain registry docker.io",
+        "What Portolan makes of a reference, a platform, a registry or a policy",
+        "portolan explain platform linux/arm/v7 --among linux/arm64,linux/arm/v6\n  portolan explain registry docker.io\n  portolan explain policy oci://ghcr.io/acme/newest:1",
     ),
 ];
 
@@ -52,13 +53,13 @@ pub fn said(error: &clap::Error) -> Result<u8, Exit> {
 
 /// A host with a cache and, where one is given, another strategy. Which registries there are is known when a frontend's
 /// options are, and belongs to a run.
-pub fn host(strategy: Option<&Path>) -> Result<Host, Exit> {
+pub fn host(strategy: Option<&Chosen>) -> Result<Host, Exit> {
     let mut builder = Host::builder();
     if let Some(cache) = cache_folder() {
         builder = builder.cache_dir(cache);
     }
     if let Some(strategy) = strategy {
-        builder = builder.strategy(Component::File(strategy));
+        builder = builder.strategy(strategy.component());
     }
     Ok(builder.build()?)
 }

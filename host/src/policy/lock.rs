@@ -1,8 +1,7 @@
 //! `portolan.lock`: which component a name in a registry meant when it was first run. Names move, and what runs should not
 //! move with them unseen.
 //!
-//! It is the one in the folder that the program is started in, where there is one, else the user's. Changes of programs
-//! side by side are all kept, and a file that is not understood is not written.
+//! Changes of programs side by side are all kept, and a file that is not understood is not written.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
@@ -13,7 +12,7 @@ use std::path::{Path, PathBuf};
 use portolan_oci::{Digest, Location};
 use toml::de::{DeTable, DeValue};
 
-use crate::exit::Exit;
+use super::{Policy, PolicyError, place};
 
 const NAME: &str = "portolan.lock";
 const TABLE: &str = "frontends";
@@ -21,55 +20,64 @@ const HEAD: &str = "# Which component each name meant when it was first run. `po
 /// Many thousands of names.
 const MOST: u64 = 4 << 20;
 
-/// The file.
-#[derive(Debug)]
-pub struct Pins(PathBuf);
+type Pins = BTreeMap<String, Digest>;
 
-impl Pins {
-    /// The file that counts here.
-    pub fn nearest() -> Result<Pins, Exit> {
-        if Path::new(NAME).exists() {
-            return Ok(Pins(NAME.into()));
-        }
-        let folder = |name: &str| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
-        let config = folder("XDG_CONFIG_HOME").or_else(|| folder("HOME").map(|home| home.join(".config")));
-        match config {
-            Some(config) => Ok(Pins(config.join("portolan").join(NAME))),
-            None => Err(Exit::failure("there is no place to remember what a frontend's name means: HOME is not set")
-                .hint(format!("make an empty {NAME} here, or name the frontend by its digest"))),
+/// The file.
+#[derive(Debug, Clone)]
+pub struct Lock(PathBuf);
+
+impl Lock {
+    /// The one in this folder.
+    pub fn in_folder(folder: &Path) -> Lock {
+        Lock(folder.join(NAME))
+    }
+
+    /// The one that counts where this policy does: beside its file, and without one in the user's configuration.
+    ///
+    /// # Errors
+    /// [`PolicyError::NoPlace`].
+    pub fn of(policy: &Policy) -> Result<Lock, PolicyError> {
+        match policy.file().and_then(Path::parent) {
+            Some(folder) => Ok(Lock::in_folder(folder)),
+            None => place::configuration().map(|folder| Lock::in_folder(&folder)).ok_or(PolicyError::NoPlace),
         }
     }
 
     /// Whether the name is pinned to this digest; false where it is not pinned yet.
-    pub fn check(&self, name: &str, digest: &Digest) -> Result<bool, Exit> {
+    ///
+    /// # Errors
+    /// [`PolicyError::Moved`]; a file that cannot be read, or is none of ours.
+    pub fn check(&self, name: &str, digest: &Digest) -> Result<bool, PolicyError> {
         let text = match File::open(&self.0) {
             Ok(file) => self.text(&file)?,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(false),
-            Err(error) => return Err(self.failed("read", &error)),
+            Err(error) => return Err(self.failed("read", error)),
         };
         self.same(&self.read(&text)?, name, digest)
     }
 
-    fn same(&self, pins: &BTreeMap<String, Digest>, name: &str, digest: &Digest) -> Result<bool, Exit> {
+    fn same(&self, pins: &Pins, name: &str, digest: &Digest) -> Result<bool, PolicyError> {
         match pins.get(name) {
             None => Ok(false),
             Some(pinned) if pinned == digest => Ok(true),
-            Some(pinned) => Err(Exit::failure(format!(
-                "{name} was {pinned} when it was first run here, and is {digest} now ({})",
-                self.0.display()
-            ))
-            .hint("find out why it moved; --update takes the new one")),
+            Some(pinned) => Err(PolicyError::Moved {
+                name: name.to_owned(),
+                was: pinned.to_string(),
+                is: digest.to_string(),
+                file: self.0.display().to_string(),
+            }),
         }
     }
 
     /// Pins a name; `update` says whatever it was pinned to, perhaps by another program just now.
-    pub fn pin(&self, name: &str, digest: &Digest, update: bool) -> Result<(), Exit> {
-        let write = |error: &std::io::Error| {
-            self.failed("write", error).hint("name the frontend by its digest, which needs no lock")
-        };
+    ///
+    /// # Errors
+    /// As [`check`](Self::check); a file that cannot be written.
+    pub fn pin(&self, name: &str, digest: &Digest, update: bool) -> Result<(), PolicyError> {
+        let write = |error| self.failed("write", error);
         let folder = self.0.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        fs::create_dir_all(folder).map_err(|error| write(&error))?;
-        let held = self.held().map_err(|error| write(&error))?;
+        fs::create_dir_all(folder).map_err(write)?;
+        let held = self.held().map_err(write)?;
         let mut pins = self.read(&self.text(&held)?)?;
         if !update && self.same(&pins, name, digest)? {
             return Ok(());
@@ -87,7 +95,7 @@ impl Pins {
             new.as_file().sync_all()?;
             new.persist(&self.0).map(drop).map_err(|failed| failed.error)
         };
-        written().map_err(|error| write(&error))
+        written().map_err(write)
     }
 
     /// The file, made if there is none, as long as nobody else changes it.
@@ -103,18 +111,18 @@ impl Pins {
         }
     }
 
-    fn text(&self, file: &File) -> Result<String, Exit> {
+    fn text(&self, file: &File) -> Result<String, PolicyError> {
         let mut text = String::new();
-        file.take(MOST + 1).read_to_string(&mut text).map_err(|error| self.failed("read", &error))?;
+        file.take(MOST + 1).read_to_string(&mut text).map_err(|error| self.failed("read", error))?;
         match text.len() as u64 <= MOST {
             true => Ok(text),
             false => Err(self.wrong(format!("it is larger than {MOST} bytes"))),
         }
     }
 
-    fn read(&self, text: &str) -> Result<BTreeMap<String, Digest>, Exit> {
+    fn read(&self, text: &str) -> Result<Pins, PolicyError> {
         let table = DeTable::parse(text).map_err(|error| self.wrong(error.message().to_owned()))?.into_inner();
-        let mut pins = BTreeMap::new();
+        let mut pins = Pins::new();
         for (key, value) in &table {
             let (TABLE, DeValue::Table(frontends)) = (&**key.get_ref(), value.get_ref()) else {
                 return Err(self.wrong(format!("it has a {:?}, where there is nothing but [{TABLE}]", key.get_ref())));
@@ -135,14 +143,16 @@ impl Pins {
         Ok(pins)
     }
 
-    fn failed(&self, what: &str, error: &std::io::Error) -> Exit {
-        Exit::failure(format!("cannot {what} {}: {error}", self.0.display()))
+    fn failed(&self, what: &'static str, error: std::io::Error) -> PolicyError {
+        PolicyError::Io { what, file: self.0.display().to_string(), error }
     }
 
     /// What is not understood pins nothing, so nothing is run.
-    fn wrong(&self, why: String) -> Exit {
-        Exit::failure(format!("{} is no lock of frontends: {why}", self.0.display()))
-            .hint("put it back as it was, or remove it; then every name is pinned anew")
+    fn wrong(&self, why: String) -> PolicyError {
+        PolicyError::Wrong(format!(
+            "{} is no lock of frontends: {why}; put it back as it was, or remove it, and every name is pinned anew",
+            self.0.display()
+        ))
     }
 }
 
@@ -157,7 +167,7 @@ mod tests {
     #[test]
     fn a_name_is_what_it_was_until_it_is_moved() {
         let folder = tempfile::tempdir().unwrap();
-        let pins = Pins(folder.path().join("a/b").join(NAME));
+        let pins = Lock::in_folder(&folder.path().join("a/b"));
         let (name, other) = ("r.example/f:1", "r.example:5000/f:1");
         assert!(!pins.check(name, &digest(b"1")).unwrap());
         pins.pin(name, &digest(b"1"), true).unwrap();
@@ -186,17 +196,17 @@ mod tests {
         std::thread::scope(|scope| {
             for number in 0..16 {
                 let path = path.clone();
-                scope.spawn(move || Pins(path).pin(&format!("r.example/f:{number}"), &digest(b"1"), false).unwrap());
+                scope.spawn(move || Lock(path).pin(&format!("r.example/f:{number}"), &digest(b"1"), false).unwrap());
             }
         });
-        let pins = Pins(path);
+        let pins = Lock(path);
         assert!((0..16).all(|number| pins.check(&format!("r.example/f:{number}"), &digest(b"1")).unwrap()));
     }
 
     #[test]
     fn what_is_not_understood_pins_nothing_and_stays() {
         let folder = tempfile::tempdir().unwrap();
-        let pins = Pins(folder.path().join(NAME));
+        let pins = Lock::in_folder(folder.path());
         for text in [
             "rubbish",
             "[frontends",
