@@ -66,3 +66,4 @@ pub use portolan_oci::text;
 pub use session::budget::{Crossed, Limit};
 pub use session::grants::{Grants, InvalidPattern};
 pub use session::log::TARGET as GUEST_LOG;
+pub use session::tape::{Recorded, Recorder};

@@ -253,6 +253,8 @@ pub enum RunError {
     Unsupported(String),
     /// What it does could not be written down, so it was ended.
     Audit(String),
+    /// The recording of the run cannot be written; or the run that is given again is not the one that was recorded.
+    Tape(String),
 }
 
 impl RunError {
@@ -264,6 +266,7 @@ impl RunError {
             RunError::Limit { .. } => "limit",
             RunError::Broken { .. } | RunError::Load(_) | RunError::Unsupported(_) => "broken",
             RunError::Audit(_) => "unaudited",
+            RunError::Tape(_) => "torn",
         }
     }
 
@@ -276,7 +279,7 @@ impl RunError {
             RunError::Trapped { .. } | RunError::Limit { .. } => 3,
             RunError::Content { error, .. } => error.code().exit_status(),
             RunError::Load(error) => error.status(),
-            RunError::Broken { .. } | RunError::Unsupported(_) | RunError::Audit(_) => 1,
+            RunError::Broken { .. } | RunError::Unsupported(_) | RunError::Audit(_) | RunError::Tape(_) => 1,
         }
     }
 
@@ -287,6 +290,7 @@ impl RunError {
             RunError::Limit { crossed, .. } => Some(crossed.hint()),
             RunError::Content { error, .. } => error.hint(),
             RunError::Trapped { .. } => Some("this is a fault of the frontend; tell its author"),
+            RunError::Tape(_) => None,
             RunError::Broken { .. } | RunError::Load(_) | RunError::Unsupported(_) | RunError::Audit(_) => None,
         }
     }
@@ -316,7 +320,7 @@ impl RunError {
             | RunError::Limit { frontend, .. }
             | RunError::Broken { frontend, .. }
             | RunError::Content { frontend, .. } => frontend.as_deref(),
-            RunError::Load(_) | RunError::Unsupported(_) | RunError::Audit(_) => None,
+            RunError::Load(_) | RunError::Unsupported(_) | RunError::Audit(_) | RunError::Tape(_) => None,
         }
     }
 }
@@ -334,6 +338,7 @@ impl fmt::Display for RunError {
             RunError::Content { error, .. } => f.write_str(&text::block(&error.to_string())),
             RunError::Load(error) => f.write_str(&text::block(&error.to_string())),
             RunError::Unsupported(message) => f.write_str(message),
+            RunError::Tape(reason) => write!(f, "the run was ended: {reason}"),
             RunError::Audit(reason) => write!(f, "the run was ended, as what it does cannot be written down: {reason}"),
         }
     }

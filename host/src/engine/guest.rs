@@ -17,6 +17,8 @@ use super::ticker::Running;
 use crate::audit::{Record, Refused};
 use crate::bindings::{frontend as wire, types};
 use crate::session::budget::Crossed;
+use crate::session::tape::{Head, Torn};
+use crate::session::taped::Taped;
 use crate::session::{Session, Setup};
 use crate::text;
 
@@ -50,7 +52,8 @@ pub(super) struct Guest {
 impl Guest {
     /// A store for `run`, which waits for a place where the pool is full.
     pub(super) async fn new(host: &Host, run: Run) -> Result<Self, RunError> {
-        let Run { frontend, stores, grants, wall_clock, limits, progress, registries, audit, .. } = run;
+        let Run { frontend, stores, grants, wall_clock, limits, progress, registries, audit, mut tape, arguments } =
+            run;
         if !host.is(&frontend.host) {
             return Err(RunError::Unsupported("the frontend was loaded by another host".into()));
         }
@@ -72,7 +75,9 @@ impl Guest {
             stores: stores.iter().map(|store| store.name.clone()).collect(),
         };
         audit.tell(begun).map_err(|refused| RunError::Audit(refused.0))?;
-        let session = Session::new(Setup { limits, grants, stores, registries, platform, progress, audit });
+        let head = || Head::of(&frontend.loaded.label, frontend.digest(), host.strategy_digest(), &arguments);
+        tape.begin(head).map_err(|torn| RunError::Tape(torn.0))?;
+        let session = Session::new(Setup { limits, grants, stores, registries, platform, progress, audit, tape });
         let mut store = Store::new(frontend.loaded.pre.engine(), session);
         store.limiter(|session| &mut session.memory);
         store.set_hostcall_fuel(usize::try_from(carried).unwrap_or(usize::MAX));
@@ -125,14 +130,15 @@ impl Guest {
             wire::Body::Bytes(bytes) => Body::Bytes(bytes),
             wire::Body::Content((repository, descriptor)) => self.content(&repository, descriptor).await?,
         };
+        self.store.data().tape.end().map_err(|torn| RunError::Tape(torn.0))?;
         Ok(Answer { status, media_type, body, metadata, stats: self.stats() })
     }
 
     async fn content(&mut self, repository: &str, descriptor: types::Descriptor) -> Result<Body, RunError> {
-        match self.store.data_mut().open(repository, descriptor).await {
+        match Taped(self.store.data_mut()).content(repository, descriptor).await {
             Ok(Ok((descriptor, stream))) => Ok(Body::Content { descriptor: Box::new(descriptor), stream }),
             Ok(Err(error)) => Err(RunError::Content { frontend: self.name(), error }),
-            Err(refused) => Err(RunError::Audit(refused.0)),
+            Err(error) => Err(self.trapped(&error)),
         }
     }
 
@@ -184,6 +190,9 @@ impl Guest {
         }
         if let Some(Refused(reason)) = error.downcast_ref() {
             return RunError::Audit(reason.clone());
+        }
+        if let Some(Torn(reason)) = error.downcast_ref() {
+            return RunError::Tape(reason.clone());
         }
         if let Some(Skewed(detail)) = error.downcast_ref() {
             return RunError::Load(self.loaded.skewed(detail.clone()));

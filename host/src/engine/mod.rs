@@ -44,7 +44,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use portolan_oci::Digest;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use wasmtime::component::{Component as Code, HasSelf, Linker};
+use wasmtime::component::{Component as Code, Linker};
 
 pub use bundle::BundleReads;
 pub use component::{Bundled, Component};
@@ -58,6 +58,7 @@ pub use run::{Answer, Body, Run, Stats};
 use crate::bindings::{blobs, discovery, fetcher, host, pusher, resolver, types};
 use crate::limits::Limits;
 use crate::session::Session;
+use crate::session::taped::{Taped, Tapes};
 use crate::source::Registries;
 use compiled::Compiled;
 use compiler::Compiler;
@@ -204,13 +205,13 @@ impl HostBuilder {
 
 fn linker(engine: &wasmtime::Engine) -> wasmtime::Result<Linker<Session>> {
     let mut linker = Linker::new(engine);
-    types::add_to_linker::<_, HasSelf<_>>(&mut linker, |session| session)?;
-    host::add_to_linker::<_, HasSelf<_>>(&mut linker, |session| session)?;
-    resolver::add_to_linker::<_, HasSelf<_>>(&mut linker, |session| session)?;
-    fetcher::add_to_linker::<_, HasSelf<_>>(&mut linker, |session| session)?;
-    blobs::add_to_linker::<_, HasSelf<_>>(&mut linker, |session| session)?;
-    discovery::add_to_linker::<_, HasSelf<_>>(&mut linker, |session| session)?;
-    pusher::add_to_linker::<_, HasSelf<_>>(&mut linker, |session| session)?;
+    types::add_to_linker::<_, Tapes>(&mut linker, |session| Taped(session))?;
+    host::add_to_linker::<_, Tapes>(&mut linker, |session| Taped(session))?;
+    resolver::add_to_linker::<_, Tapes>(&mut linker, |session| Taped(session))?;
+    fetcher::add_to_linker::<_, Tapes>(&mut linker, |session| Taped(session))?;
+    blobs::add_to_linker::<_, Tapes>(&mut linker, |session| Taped(session))?;
+    discovery::add_to_linker::<_, Tapes>(&mut linker, |session| Taped(session))?;
+    pusher::add_to_linker::<_, Tapes>(&mut linker, |session| Taped(session))?;
     Ok(linker)
 }
 

@@ -16,6 +16,7 @@ use crate::limits::Limits;
 use crate::progress::Progress;
 use crate::session::Bound;
 use crate::session::grants::Grants;
+use crate::session::tape::{Recorded, Recorder, Tape};
 use crate::source::{ByteStream, Registries, Source};
 
 /// What a frontend is to be asked, and what it may touch for that.
@@ -30,6 +31,7 @@ pub struct Run {
     pub(super) progress: Progress,
     pub(super) registries: Option<Arc<dyn Registries>>,
     pub(super) audit: Audit,
+    pub(super) tape: Tape,
 }
 
 impl Run {
@@ -45,7 +47,24 @@ impl Run {
             progress: Progress::default(),
             registries: None,
             audit: Audit::default(),
+            tape: Tape::None,
         }
+    }
+
+    /// Where every question of the run is written down, with its answer.
+    #[must_use]
+    pub fn record(mut self, to: Recorder) -> Self {
+        self.tape = Tape::record(to);
+        self
+    }
+
+    /// The run that was recorded, again: with its arguments, and the answers that it got then. Nobody is asked, and nothing
+    /// is written.
+    #[must_use]
+    pub fn replay(mut self, recorded: Recorded) -> Self {
+        self.arguments = recorded.arguments().to_vec();
+        self.tape = Tape::play(recorded);
+        self
     }
 
     /// Who is told what the run does, and may end it.
@@ -178,7 +197,9 @@ impl Host {
     /// # Panics
     /// Outside of a tokio runtime with its time driver on, where the run has a wall clock.
     pub async fn run(&self, mut run: Run) -> Result<Answer, RunError> {
-        let request = wire::Request { arguments: std::mem::take(&mut run.arguments) };
+        // A recording tells them, too.
+        let arguments = if run.tape.is_none() { std::mem::take(&mut run.arguments) } else { run.arguments.clone() };
+        let request = wire::Request { arguments };
         let mut guest = Guest::new(self, run).await?;
         let wall_clock = guest.wall_clock();
         let response = within(wall_clock, async {

@@ -30,6 +30,11 @@ pub(crate) struct World {
 }
 
 impl World {
+    /// With its clock at this moment, or wherever it is when somebody looks.
+    pub(crate) fn at(moment: Option<Duration>) -> Self {
+        World { now: moment, ..World::default() }
+    }
+
     fn now(&mut self) -> Datetime {
         let now = *self.now.get_or_insert_with(|| SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default());
         Datetime { seconds: now.as_secs(), nanoseconds: now.subsec_nanos() }

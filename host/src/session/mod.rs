@@ -9,6 +9,8 @@ mod called;
 pub mod grants;
 mod imports;
 pub mod log;
+pub mod tape;
+pub(crate) mod taped;
 mod writing;
 
 use std::sync::Arc;
@@ -26,6 +28,7 @@ use budget::{Crossed, Memory, Meter};
 use called::{Asked, Told, Watched};
 use grants::Grants;
 use log::Log;
+use tape::Tape;
 
 /// A reference or repository that a guest names is no longer than this; the longest are stores, whose names are paths.
 const REFERENCE: usize = 16 << 10;
@@ -49,6 +52,7 @@ pub(crate) struct Setup {
     pub(crate) platform: Arc<str>,
     pub(crate) progress: Progress,
     pub(crate) audit: Audit,
+    pub(crate) tape: Tape,
 }
 
 /// See the module.
@@ -58,6 +62,8 @@ pub(crate) struct Session {
     pub(crate) memory: Memory,
     pub(crate) log: Log,
     pub(crate) wasi: crate::engine::wasi::World,
+    /// Taken out of what the run starts from.
+    pub(crate) tape: Tape,
     answers: Answers,
     host_calls: u64,
     /// Repositories and stores that were asked for and may be.
@@ -76,12 +82,14 @@ struct Place {
 }
 
 impl Session {
-    pub(crate) fn new(setup: Setup) -> Self {
+    pub(crate) fn new(mut setup: Setup) -> Self {
+        let tape = std::mem::take(&mut setup.tape);
         Session {
             meter: Arc::new(Meter::new()),
             memory: Memory::new(&setup.limits),
             log: Log::default(),
-            wasi: crate::engine::wasi::World::default(),
+            wasi: crate::engine::wasi::World::at(tape.moment()),
+            tape,
             answers: Answers::new(Arc::clone(&setup.limits)),
             host_calls: 0,
             places: Vec::new(),

@@ -1,5 +1,8 @@
 //! From a frontend's own description to a command line: its parameters become options, beside those that every command has.
 
+use std::ffi::OsString;
+use std::path::PathBuf;
+
 use clap::builder::PossibleValuesParser;
 use clap::{Arg, ArgAction, Command};
 use portolan::{Info, Kind, Parameter};
@@ -9,7 +12,7 @@ use crate::exit::Exit;
 use crate::registries;
 
 /// Options that every command has; a frontend may not name its parameters like them.
-const OURS: [&str; 14] = [
+const OURS: [&str; 16] = [
     "allow",
     "audit",
     "compat",
@@ -21,6 +24,8 @@ const OURS: [&str; 14] = [
     "metadata-file",
     "mode",
     "quiet",
+    "record",
+    "replay",
     "stats",
     "store",
     "strategy",
@@ -74,6 +79,26 @@ fn built(info: &Info) -> Arg {
         .help("What buildx built: the file that its --metadata-file wrote, in place of a reference")
         .conflicts_with_all(reference)
         .help_heading("Everywhere")
+}
+
+/// What an option names, before there is a command that has it: the engine must know the strategy before a frontend is
+/// loaded, and a frontend before its options are known. clap sees it again.
+pub fn named(words: &[OsString], option: &str) -> Option<PathBuf> {
+    let mut words = words.iter();
+    while let Some(word) = words.next() {
+        let Some(word) = word.to_str() else { continue };
+        match word.strip_prefix(option) {
+            Some("") => return words.next().map(PathBuf::from),
+            Some(rest) => {
+                if let Some(path) = rest.strip_prefix('=') {
+                    return Some(path.into());
+                }
+            }
+            None if word == "--" => return None,
+            None => {}
+        }
+    }
+    None
 }
 
 /// What every command takes.

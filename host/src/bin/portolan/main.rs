@@ -16,11 +16,13 @@ mod frontend;
 mod metadata;
 mod output;
 mod policy;
+mod program;
 mod progress;
 mod query;
 mod registries;
 mod setup;
 mod stores;
+mod tape;
 
 use std::process::ExitCode;
 

@@ -159,6 +159,7 @@ impl Guest for Hostile {
                 }
                 text("held")
             }
+            "clock" => text(format!("{:?}", SystemTime::now().duration_since(SystemTime::UNIX_EPOCH))),
             "random" => {
                 let mut list = [0_u32; 2];
                 // SAFETY: a list is two words.
