@@ -13,6 +13,7 @@ use super::config::STACK;
 use super::fault::{Cause, Failure, RunError};
 use super::load::Loaded;
 use super::run::{Answer, Body, Run, Stats};
+use super::terms::Terms;
 use super::ticker::Running;
 use crate::audit::{Record, Refused};
 use crate::bindings::{frontend as wire, types};
@@ -52,8 +53,8 @@ pub(super) struct Guest {
 impl Guest {
     /// A store for `run`, which waits for a place where the pool is full.
     pub(super) async fn new(host: &Host, run: Run) -> Result<Self, RunError> {
-        let Run { frontend, stores, grants, wall_clock, limits, progress, registries, audit, mut tape, arguments } =
-            run;
+        let Run { frontend, arguments, terms } = run;
+        let Terms { stores, grants, wall_clock, limits, progress, registries, audit, mut tape } = terms;
         if !host.is(&frontend.host) {
             return Err(RunError::Unsupported("the frontend was loaded by another host".into()));
         }

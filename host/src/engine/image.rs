@@ -2,18 +2,21 @@
 //! call: no arguments, no JSON.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use portolan_oci::{Descriptor, Location};
 
 use super::fault::RunError;
 use super::guest::{Guest, Skewed, within};
 use super::run::Run;
+use super::terms::Terms;
 use super::{Bundled, Component, Frontend, Host};
 use crate::audit::Audit;
 use crate::bindings::image_resolver as wire;
+use crate::limits::Limits;
 use crate::session::checked;
 use crate::session::grants::Grants;
-use crate::source::Source;
+use crate::source::{Registries, Source};
 
 /// What is asked. The repository of its reference is granted; nothing else is.
 #[derive(Clone)]
@@ -22,9 +25,8 @@ pub struct ImageQuery {
     platform: Option<String>,
     parts: wire::Parts,
     options: Vec<(String, String)>,
-    stores: Vec<(String, Arc<dyn Source>)>,
     resolver: Option<Frontend>,
-    audit: Audit,
+    terms: Terms,
 }
 
 impl ImageQuery {
@@ -35,9 +37,8 @@ impl ImageQuery {
             platform: None,
             parts: wire::Parts::empty(),
             options: Vec::new(),
-            stores: Vec::new(),
             resolver: None,
-            audit: Audit::default(),
+            terms: Terms::default(),
         }
     }
 
@@ -79,14 +80,36 @@ impl ImageQuery {
     /// A store that the reference may name.
     #[must_use]
     pub fn store(mut self, name: impl Into<String>, source: Arc<dyn Source>) -> Self {
-        self.stores.push((name.into(), source));
+        self.terms.store(name.into(), source);
         self
     }
 
     /// Who is told what the run does, and may end it.
     #[must_use]
     pub fn audit(mut self, audit: Audit) -> Self {
-        self.audit = audit;
+        self.terms.audit = audit;
+        self
+    }
+
+    /// How registries are reached, in the place of the host's way: another user's credentials, other hosts.
+    #[must_use]
+    pub fn registry(mut self, registries: impl Registries + 'static) -> Self {
+        self.terms.registries = Some(Arc::new(registries));
+        self
+    }
+
+    /// Other limits than the host's. With the pooling allocator memory is bounded by the host's as well.
+    #[must_use]
+    pub fn limits(mut self, limits: Limits) -> Self {
+        self.terms.limits = Some(Arc::new(limits));
+        self
+    }
+
+    /// How long it may take, waiting included; without this it is the limits' for a foreign frontend, and without end for the
+    /// bundled one.
+    #[must_use]
+    pub fn wall_clock(mut self, limit: Duration) -> Self {
+        self.terms.wall_clock = Some(Some(limit));
         self
     }
 
@@ -130,19 +153,16 @@ impl Host {
     /// # Errors
     /// See [`RunError`].
     pub async fn resolve_image(&self, query: ImageQuery) -> Result<Image, RunError> {
-        let ImageQuery { reference, platform, parts, options, stores, resolver, audit } = query;
+        let ImageQuery { reference, platform, parts, options, resolver, mut terms } = query;
         let frontend = match resolver {
             Some(frontend) => frontend,
             None => self.load(Component::Bundled(Bundled::Resolve)).await.map_err(RunError::Load)?,
         };
-        let mut run = Run::new(&frontend).audit(audit);
         // What does not parse grants nothing, and the frontend says why it does not.
         if let Ok(location) = Location::parse(&reference) {
-            run = run.grants(Grants::new().pull_reference(&location));
+            terms.grants = Grants::new().pull_reference(&location);
         }
-        for (name, source) in stores {
-            run = run.store(name, source);
-        }
+        let run = Run { frontend: frontend.clone(), arguments: Vec::new(), terms };
         let mut guest = Guest::new(self, run).await?;
         let Some(resolver) = frontend.loaded.resolver.as_ref() else {
             let broken = guest.broken("it exports no `portolan:oci/image-resolver`".into());

@@ -33,6 +33,7 @@ mod load;
 mod published;
 mod run;
 mod shape;
+mod terms;
 mod ticker;
 pub(crate) mod wasi;
 mod weight;

@@ -3,18 +3,18 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use portolan_oci::{Descriptor, Location};
+use portolan_oci::Descriptor;
 
 use super::Host;
 use super::describe::Info;
 use super::fault::RunError;
 use super::guest::{Guest, Skewed, within};
 use super::load::Frontend;
+use super::terms::Terms;
 use crate::audit::Audit;
 use crate::bindings::frontend as wire;
 use crate::limits::Limits;
 use crate::progress::Progress;
-use crate::session::Bound;
 use crate::session::grants::Grants;
 use crate::session::tape::{Recorded, Recorder, Tape};
 use crate::source::{ByteStream, Registries, Source};
@@ -24,37 +24,19 @@ use crate::source::{ByteStream, Registries, Source};
 pub struct Run {
     pub(super) frontend: Frontend,
     pub(super) arguments: Vec<(String, String)>,
-    pub(super) stores: Vec<Bound>,
-    pub(super) grants: Grants,
-    pub(super) wall_clock: Option<Option<Duration>>,
-    pub(super) limits: Option<Arc<Limits>>,
-    pub(super) progress: Progress,
-    pub(super) registries: Option<Arc<dyn Registries>>,
-    pub(super) audit: Audit,
-    pub(super) tape: Tape,
+    pub(super) terms: Terms,
 }
 
 impl Run {
     /// Without arguments, stores or grants.
     pub fn new(frontend: &Frontend) -> Self {
-        Run {
-            frontend: frontend.clone(),
-            arguments: Vec::new(),
-            stores: Vec::new(),
-            grants: Grants::new(),
-            wall_clock: None,
-            limits: None,
-            progress: Progress::default(),
-            registries: None,
-            audit: Audit::default(),
-            tape: Tape::None,
-        }
+        Run { frontend: frontend.clone(), arguments: Vec::new(), terms: Terms::default() }
     }
 
     /// Where every question of the run is written down, with its answer.
     #[must_use]
     pub fn record(mut self, to: Recorder) -> Self {
-        self.tape = Tape::record(to);
+        self.terms.tape = Tape::record(to);
         self
     }
 
@@ -63,21 +45,21 @@ impl Run {
     #[must_use]
     pub fn replay(mut self, recorded: Recorded) -> Self {
         self.arguments = recorded.arguments().to_vec();
-        self.tape = Tape::play(recorded);
+        self.terms.tape = Tape::play(recorded);
         self
     }
 
     /// Who is told what the run does, and may end it.
     #[must_use]
     pub fn audit(mut self, audit: Audit) -> Self {
-        self.audit = audit;
+        self.terms.audit = audit;
         self
     }
 
     /// How registries are reached in this run, in the place of the host's way: another user's credentials, other hosts.
     #[must_use]
     pub fn registry(mut self, registries: impl Registries + 'static) -> Self {
-        self.registries = Some(Arc::new(registries));
+        self.terms.registries = Some(Arc::new(registries));
         self
     }
 
@@ -93,18 +75,14 @@ impl Run {
     /// [grant](Grants::push_reference).
     #[must_use]
     pub fn store(mut self, name: impl Into<String>, source: Arc<dyn Source>) -> Self {
-        let scheme = match Location::parse(&source.repository()) {
-            Ok(Location::Store(store)) => Some(store.scheme),
-            _ => None,
-        };
-        self.stores.push(Bound { name: name.into(), scheme, source });
+        self.terms.store(name.into(), source);
         self
     }
 
     /// The repositories that the run may touch; none without this.
     #[must_use]
     pub fn grants(mut self, grants: Grants) -> Self {
-        self.grants = grants;
+        self.terms.grants = grants;
         self
     }
 
@@ -112,21 +90,21 @@ impl Run {
     /// frontend, and without end for a bundled one.
     #[must_use]
     pub fn wall_clock(mut self, limit: Option<Duration>) -> Self {
-        self.wall_clock = Some(limit);
+        self.terms.wall_clock = Some(limit);
         self
     }
 
     /// Who is told what is moved, while the run has something pushed or copied.
     #[must_use]
     pub fn progress(mut self, progress: Progress) -> Self {
-        self.progress = progress;
+        self.terms.progress = progress;
         self
     }
 
     /// Other limits than the host's. With the pooling allocator memory is bounded by the host's as well.
     #[must_use]
     pub fn limits(mut self, limits: Limits) -> Self {
-        self.limits = Some(Arc::new(limits));
+        self.terms.limits = Some(Arc::new(limits));
         self
     }
 }
@@ -198,7 +176,8 @@ impl Host {
     /// Outside of a tokio runtime with its time driver on, where the run has a wall clock.
     pub async fn run(&self, mut run: Run) -> Result<Answer, RunError> {
         // A recording tells them, too.
-        let arguments = if run.tape.is_none() { std::mem::take(&mut run.arguments) } else { run.arguments.clone() };
+        let arguments =
+            if run.terms.tape.is_none() { std::mem::take(&mut run.arguments) } else { run.arguments.clone() };
         let request = wire::Request { arguments };
         let mut guest = Guest::new(self, run).await?;
         let wall_clock = guest.wall_clock();
