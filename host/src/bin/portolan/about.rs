@@ -24,15 +24,19 @@ fn json_or_text() -> Arg {
         .help("How to answer")
 }
 
-/// Lists the bundled frontends.
-pub async fn frontends(words: &[OsString]) -> Result<u8, Exit> {
-    let command = Command::new("portolan frontends")
+/// The command `frontends`.
+pub fn frontends_command() -> Command {
+    Command::new("portolan frontends")
         .bin_name("portolan frontends")
         .about(FRONTENDS_ABOUT)
         .no_binary_name(true)
         .arg(json_or_text())
-        .after_help("Example:\n  portolan frontends --format json");
-    let matches = match command.try_get_matches_from(words) {
+        .after_help("Example:\n  portolan frontends --format json")
+}
+
+/// Lists the bundled frontends.
+pub async fn frontends(words: &[OsString]) -> Result<u8, Exit> {
+    let matches = match frontends_command().try_get_matches_from(words) {
         Ok(matches) => matches,
         Err(error) => return said(&error),
     };
@@ -55,17 +59,21 @@ pub async fn frontends(words: &[OsString]) -> Result<u8, Exit> {
     Ok(0)
 }
 
-/// Describes one.
-pub async fn describe(words: &[OsString]) -> Result<u8, Exit> {
-    let command = Command::new("portolan describe")
+/// The command `describe`.
+pub fn describe_command() -> Command {
+    Command::new("portolan describe")
         .bin_name("portolan describe")
         .about(DESCRIBE_ABOUT)
         .no_binary_name(true)
         .arg(chosen::argument())
         .arg(json_or_text())
         .args(chosen::options())
-        .after_help("Example:\n  portolan describe inspect");
-    let matches = match command.try_get_matches_from(words) {
+        .after_help("Example:\n  portolan describe inspect")
+}
+
+/// Describes one.
+pub async fn describe(words: &[OsString]) -> Result<u8, Exit> {
+    let matches = match describe_command().try_get_matches_from(words) {
         Ok(matches) => matches,
         Err(error) => return said(&error),
     };

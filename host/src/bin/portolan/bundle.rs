@@ -17,9 +17,9 @@ use crate::{frontend, policy};
 /// `bundle`, in the list of commands.
 pub const ABOUT: &str = "A frontend as one file that runs without Portolan: wasmtime run FILE";
 
-/// Makes the file.
-pub async fn bundle(words: &[OsString]) -> Result<u8, Exit> {
-    let command = Command::new("portolan bundle")
+/// The command.
+pub fn command() -> Command {
+    Command::new("portolan bundle")
         .bin_name("portolan bundle")
         .about(ABOUT)
         .no_binary_name(true)
@@ -50,8 +50,12 @@ pub async fn bundle(words: &[OsString]) -> Result<u8, Exit> {
         .after_help(
             "The bundle reads OCI layouts, each a folder that the runtime opens under a name.\n\nExample:\n  \
              portolan bundle inspect -o all.wasm\n  wasmtime run --dir build/out::/out all.wasm inspect oci-layout://out:app",
-        );
-    let matches = match command.try_get_matches_from(words) {
+        )
+}
+
+/// Makes the file.
+pub async fn bundle(words: &[OsString]) -> Result<u8, Exit> {
+    let matches = match command().try_get_matches_from(words) {
         Ok(matches) => matches,
         Err(error) => return said(&error),
     };

@@ -11,9 +11,9 @@ use crate::chosen::{self, Named};
 use crate::exit::Exit;
 use crate::program::{self, Program};
 use crate::progress::Screen;
-use crate::setup::{FRONTENDS, said};
+use crate::setup::{FRONTENDS, host, said};
 use crate::stores::utf8;
-use crate::{about, bundle, output, policy, registries};
+use crate::{about, bundle, frontend, manual, output, policy, registries};
 
 const RUN: &str = "Any frontend: a bundled name, a component's file, or one in a registry";
 const RUN_EXAMPLE: &str = "portolan run ./frontend.wasm --help\n  portolan run oci://ghcr.io/acme/newest:1 alpine:3 --allow 'pull=ghcr.io/acme/*'";
@@ -30,6 +30,8 @@ pub async fn run(words: &[OsString], screen: &Screen) -> Result<u8, Exit> {
         "explain" if rest.first().is_some_and(|word| word == "registry") => registries::explain(rest).await,
         "explain" if rest.first().is_some_and(|word| word == "policy") => policy::explain(rest),
         "bundle" => bundle::bundle(rest).await,
+        "completions" => manual::completions(rest, tree().await?),
+        "man" => manual::pages(rest, tree().await?),
         _ => match FRONTENDS.iter().find(|(name, ..)| *name == first) {
             Some((name, _, example)) => {
                 let bundled = Bundled::named(name).ok_or_else(|| Exit::failure(format!("{name} is not bundled")))?;
@@ -52,13 +54,43 @@ pub async fn run(words: &[OsString], screen: &Screen) -> Result<u8, Exit> {
     }
 }
 
+/// What there is, in short.
 fn top() -> Command {
     let commands = FRONTENDS.into_iter().map(|(name, about, _)| (name, about)).chain([
         ("run", RUN),
         ("frontends", about::FRONTENDS_ABOUT),
         ("describe", about::DESCRIBE_ABOUT),
         ("bundle", bundle::ABOUT),
+        ("completions", manual::COMPLETIONS_ABOUT),
+        ("man", manual::PAGES_ABOUT),
     ]);
+    root().subcommands(commands.map(|(name, about)| Command::new(name).about(about)))
+}
+
+/// Every command with all of its options: what the bundled frontends say of themselves, and what is ours.
+async fn tree() -> Result<Command, Exit> {
+    let host = host(None)?;
+    let mut tree = root();
+    for (name, _, example) in FRONTENDS {
+        let bundled = Bundled::named(name).ok_or_else(|| Exit::failure(format!("{name} is not bundled")))?;
+        let info = host.load(Component::Bundled(bundled)).await?.describe().await?;
+        let mut command = frontend::command(&format!("portolan {name}"), &info, Some(example))?.name(name);
+        if name == "explain" {
+            command = command.subcommands([registries::command().name("registry"), policy::command().name("policy")]);
+        }
+        tree = tree.subcommand(command);
+    }
+    Ok(tree.subcommands([
+        run_command().name("run"),
+        about::frontends_command().name("frontends"),
+        about::describe_command().name("describe"),
+        bundle::command().name("bundle"),
+        manual::completions_command().name("completions"),
+        manual::pages_command().name("man"),
+    ]))
+}
+
+fn root() -> Command {
     Command::new("portolan")
         .version(env!("CARGO_PKG_VERSION"))
         .about("WebAssembly plug-ins decide how container images are resolved")
@@ -66,7 +98,6 @@ fn top() -> Command {
         .subcommand_required(true)
         .arg_required_else_help(true)
         .disable_help_subcommand(true)
-        .subcommands(commands.map(|(name, about)| Command::new(name).about(about)))
         .after_help(
             "A reference is [docker://]NAME[:TAG][@DIGEST], oci-layout://DIR[:TAG|/NAME[:TAG]][@DIGEST], \
              oci-archive://FILE[…] or docker-archive://FILE[…], where FILE may be - for standard input, \
@@ -74,8 +105,9 @@ fn top() -> Command {
         )
 }
 
-async fn run_any(words: &[OsString], screen: &Screen) -> Result<u8, Exit> {
-    let command = Command::new("portolan run")
+/// The command `run`.
+fn run_command() -> Command {
+    Command::new("portolan run")
         .bin_name("portolan run")
         .about(RUN)
         .no_binary_name(true)
@@ -93,7 +125,11 @@ async fn run_any(words: &[OsString], screen: &Screen) -> Result<u8, Exit> {
                 .allow_hyphen_values(true)
                 .value_parser(clap::value_parser!(OsString)),
         )
-        .after_help(format!("Example:\n  {RUN_EXAMPLE}"));
+        .after_help(format!("Example:\n  {RUN_EXAMPLE}"))
+}
+
+async fn run_any(words: &[OsString], screen: &Screen) -> Result<u8, Exit> {
+    let command = run_command();
     // Help before the frontend's name is about running, behind it about the frontend.
     if words.first().is_none_or(|word| word == "--help" || word == "-h") {
         return match words.is_empty() {

@@ -13,6 +13,7 @@ mod commands;
 mod daemons;
 mod exit;
 mod frontend;
+mod manual;
 mod metadata;
 mod output;
 mod policy;

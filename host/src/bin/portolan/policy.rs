@@ -47,9 +47,9 @@ pub fn bounded(run: Run, ruling: &Ruling) -> Run {
     }
 }
 
-/// `explain policy FRONTEND`.
-pub fn explain(words: &[OsString]) -> Result<u8, Exit> {
-    let command = Command::new("portolan explain policy")
+/// The command `explain policy`.
+pub fn command() -> Command {
+    Command::new("portolan explain policy")
         .bin_name("portolan explain policy")
         .about("What a frontend may do here, and which line of portolan.toml says so. Nobody is asked")
         .no_binary_name(true)
@@ -77,8 +77,12 @@ pub fn explain(words: &[OsString]) -> Result<u8, Exit> {
         .after_help(
             "The nearest portolan.toml counts, in this folder or above, else the user's; PORTOLAN_POLICY names another.\n\n\
              Example:\n  portolan explain policy oci://ghcr.io/acme/newest:1\n  portolan explain policy copy --jq .frontend.push.values[]",
-        );
-    let matches = match command.try_get_matches_from(words.iter().skip(1)) {
+        )
+}
+
+/// `explain policy FRONTEND`.
+pub fn explain(words: &[OsString]) -> Result<u8, Exit> {
+    let matches = match command().try_get_matches_from(words.iter().skip(1)) {
         Ok(matches) => matches,
         Err(error) => return said(&error),
     };

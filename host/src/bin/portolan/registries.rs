@@ -60,9 +60,9 @@ pub fn registry(matches: &ArgMatches) -> Result<Registry, Exit> {
     Ok(builder.build()?)
 }
 
-/// `explain registry HOST`.
-pub async fn explain(words: &[OsString]) -> Result<u8, Exit> {
-    let command = Command::new("portolan explain registry")
+/// The command `explain registry`.
+pub fn command() -> Command {
+    Command::new("portolan explain registry")
         .bin_name("portolan explain registry")
         .about("Which hosts a registry means, how they are reached, and who said so. Nobody is asked")
         .no_binary_name(true)
@@ -81,8 +81,12 @@ pub async fn explain(words: &[OsString]) -> Result<u8, Exit> {
                 .help("Print what this jq expression makes of the JSON answer, texts bare"),
         )
         .args(options())
-        .after_help("Example:\n  portolan explain registry docker.io\n  portolan explain registry r.corp:5000 --builder ci --jq .pull[]");
-    let matches = match command.try_get_matches_from(words.iter().skip(1)) {
+        .after_help("Example:\n  portolan explain registry docker.io\n  portolan explain registry r.corp:5000 --builder ci --jq .pull[]")
+}
+
+/// `explain registry HOST`.
+pub async fn explain(words: &[OsString]) -> Result<u8, Exit> {
+    let matches = match command().try_get_matches_from(words.iter().skip(1)) {
         Ok(matches) => matches,
         Err(error) => return said(&error),
     };
