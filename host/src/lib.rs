@@ -57,7 +57,7 @@ mod transfer;
 
 pub use engine::{
     Answer, Body, BundleReads, Bundled, Cause, Component, Content, Failure, Frontend, Host, HostBuilder, Image,
-    ImageQuery, Info, Kind, LoadError, Parameter, Published, Run, RunError, Stats,
+    ImageQuery, Info, Kind, LoadError, Parameter, Part, Published, Run, RunError, Stats,
 };
 pub use error::{Code, Error, Result};
 pub use limits::Limits;

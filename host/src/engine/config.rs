@@ -33,8 +33,9 @@ pub(super) fn engine(limits: &Limits, pooling: bool) -> Result<Engine, LoadError
     config.max_wasm_stack(STACK);
     config.async_stack_size(FIBER);
     config.wasm_backtrace_details(WasmBacktraceDetails::Disable);
-    // One frame, to know whether a trap came from inside a guest or from taking its answer.
-    config.wasm_backtrace_max_frames(NonZeroUsize::new(1));
+    // To know whether a trap came from inside a guest or from taking its answer, and from which of its parts. At the end of a
+    // stack it is the caller's frame that tells.
+    config.wasm_backtrace_max_frames(NonZeroUsize::new(2));
     if pooling {
         config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool(limits)));
     }

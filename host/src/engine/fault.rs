@@ -206,6 +206,28 @@ pub struct Cause {
     pub retry_after: Option<u32>,
 }
 
+/// Which part of a run it was.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Part {
+    /// The frontend, with the bundled strategy if that is what it uses.
+    Frontend,
+    /// The strategy that somebody else wrote.
+    Strategy,
+    /// One of the two: it was between them, or before either began.
+    Either,
+}
+
+impl fmt::Display for Part {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Part::Frontend => "frontend",
+            Part::Strategy => "strategy",
+            Part::Either => "frontend or its strategy",
+        })
+    }
+}
+
 /// Why a run has no answer. `frontend` is the name and version of a foreign frontend, and absent for a bundled one.
 ///
 /// Its text comes from a guest: `Display` escapes control characters.
@@ -219,17 +241,21 @@ pub enum RunError {
         /// What it says.
         failure: Box<Failure>,
     },
-    /// The frontend crashed.
+    /// The frontend crashed, or its strategy.
     Trapped {
         /// Who.
         frontend: Option<String>,
+        /// Which of them.
+        part: Part,
         /// The panic's message where it logged one, else the trap.
         message: String,
     },
-    /// The frontend crossed a limit.
+    /// The frontend crossed a limit, or its strategy.
     Limit {
         /// Who.
         frontend: Option<String>,
+        /// Which of them was at work.
+        part: Part,
         /// Which.
         crossed: Crossed,
     },
@@ -289,7 +315,11 @@ impl RunError {
             RunError::Failed { failure, .. } => failure.hint.as_deref(),
             RunError::Limit { crossed, .. } => Some(crossed.hint()),
             RunError::Content { error, .. } => error.hint(),
-            RunError::Trapped { .. } => Some("this is a fault of the frontend; tell its author"),
+            RunError::Trapped { part: Part::Frontend, .. } => Some("this is a fault of the frontend; tell its author"),
+            RunError::Trapped { part: Part::Strategy, .. } => Some("this is a fault of the strategy; tell its author"),
+            RunError::Trapped { part: Part::Either, .. } => {
+                Some("without --strategy it shows whose fault it is: the frontend's if it stays")
+            }
             RunError::Tape(_) => None,
             RunError::Broken { .. } | RunError::Load(_) | RunError::Unsupported(_) | RunError::Audit(_) => None,
         }
@@ -332,8 +362,8 @@ impl fmt::Display for RunError {
         }
         match self {
             RunError::Failed { failure, .. } => f.write_str(&text::block(&failure.message)),
-            RunError::Trapped { message, .. } => write!(f, "the frontend trapped: {}", text::block(message)),
-            RunError::Limit { crossed, .. } => write!(f, "the frontend was stopped: {crossed}"),
+            RunError::Trapped { part, message, .. } => write!(f, "the {part} trapped: {}", text::block(message)),
+            RunError::Limit { part, crossed, .. } => write!(f, "the {part} was stopped: {crossed}"),
             RunError::Broken { message, .. } => write!(f, "the frontend broke the contract: {}", text::block(message)),
             RunError::Content { error, .. } => f.write_str(&text::block(&error.to_string())),
             RunError::Load(error) => f.write_str(&text::block(&error.to_string())),

@@ -6,11 +6,11 @@ use std::time::Duration;
 
 use tokio::sync::OwnedSemaphorePermit;
 use wasmtime::component::Instance;
-use wasmtime::{Store, StoreContextMut, Trap, UpdateDeadline, WasmBacktrace};
+use wasmtime::{FrameInfo, Store, StoreContextMut, Trap, UpdateDeadline, WasmBacktrace};
 
 use super::Host;
 use super::config::STACK;
-use super::fault::{Cause, Failure, RunError};
+use super::fault::{Cause, Failure, Part, RunError};
 use super::load::Loaded;
 use super::run::{Answer, Body, Run, Stats};
 use super::terms::Terms;
@@ -124,7 +124,7 @@ impl Guest {
         let limits = self.store.data().limits();
         if size as u64 > limits.response {
             let crossed = Crossed::response(limits);
-            return Err(self.crossed(crossed));
+            return Err(self.crossed(Part::Frontend, crossed));
         }
         let body = match body {
             wire::Body::Text(text) => Body::Text(text),
@@ -181,13 +181,31 @@ impl Guest {
         RunError::Broken { frontend: self.name(), message }
     }
 
-    fn crossed(&self, crossed: Crossed) -> RunError {
-        RunError::Limit { frontend: self.name(), crossed }
+    fn crossed(&self, part: Part, crossed: Crossed) -> RunError {
+        RunError::Limit { frontend: self.name(), part, crossed }
+    }
+
+    /// Who was at work.
+    fn part(&self, error: &wasmtime::Error) -> Part {
+        if !self.loaded.is_judged() {
+            return Part::Frontend;
+        }
+        let frames = error.downcast_ref::<WasmBacktrace>().map_or(&[][..], WasmBacktrace::frames);
+        match frames.first() {
+            // While they were laid out, or from outside. What is wrong with an answer has no frame either, and is no limit.
+            None if error.is::<Crossed>() => Part::Either,
+            Some(frame) if is_between(frame) => Part::Either,
+            // Where the stack ends there may be no place in the code yet, but there is in the caller's.
+            _ => {
+                frames.iter().find_map(FrameInfo::module_offset).map_or(Part::Frontend, |place| self.loaded.part(place))
+            }
+        }
     }
 
     fn trapped(&self, error: &wasmtime::Error) -> RunError {
+        let part = self.part(error);
         if let Some(crossed) = error.downcast_ref::<Crossed>() {
-            return self.crossed(crossed.clone());
+            return self.crossed(part, crossed.clone());
         }
         if let Some(Refused(reason)) = error.downcast_ref() {
             return RunError::Audit(reason.clone());
@@ -200,11 +218,11 @@ impl Guest {
         }
         let session = self.store.data();
         match error.downcast_ref::<Trap>() {
-            Some(Trap::StackOverflow) => return self.crossed(Crossed::stack(STACK)),
+            Some(Trap::StackOverflow) => return self.crossed(part, Crossed::stack(STACK)),
             // A panic, if anything was said.
             Some(Trap::UnreachableCodeReached) => {
                 if let Some(words) = session.log.last_words() {
-                    return RunError::Trapped { frontend: self.name(), message: words };
+                    return RunError::Trapped { frontend: self.name(), part, message: words };
                 }
             }
             _ => {}
@@ -214,9 +232,9 @@ impl Guest {
         if root.contains("too much data") {
             let inside = error.downcast_ref::<WasmBacktrace>().is_some_and(|trace| !trace.frames().is_empty());
             let crossed = if inside { Crossed::call_arguments } else { Crossed::response };
-            return self.crossed(crossed(session.limits()));
+            return self.crossed(part, crossed(session.limits()));
         }
-        RunError::Trapped { frontend: self.name(), message: root }
+        RunError::Trapped { frontend: self.name(), part, message: root }
     }
 
     /// Name and version of a foreign frontend, as far as they are known.
@@ -248,6 +266,12 @@ impl Drop for Guest {
     fn drop(&mut self) {
         let _ = self.tell_end("dropped");
     }
+}
+
+/// Whether this is code that carries a call from one component to the other, which wasmtime makes: its module imports a thing
+/// that no compiler's does. It traps where either of the two broke the rules.
+fn is_between(frame: &FrameInfo) -> bool {
+    frame.module().imports().any(|import| import.module() == "flags" && import.name().starts_with("instance"))
 }
 
 /// Waits no longer than the wall clock says. The guest gives way at every beat, so this is looked at then.

@@ -2,6 +2,7 @@
 //! is, the strategy is plugged in, and, once the [`compiler`](super::compiler) made code of it, imports are resolved.
 
 use std::borrow::Cow;
+use std::ops::Range;
 use std::sync::{Arc, OnceLock};
 
 use portolan_oci::Digest;
@@ -10,7 +11,7 @@ use wasmtime::component::{Component as Code, InstancePre, Linker};
 use super::compose::compose;
 use super::describe::Info;
 use super::shape::Shape;
-use super::{Bundled, Host, LoadError, wasi, weight};
+use super::{Bundled, Host, LoadError, Part, wasi, weight};
 use crate::bindings::{frontend, image_resolver};
 use crate::limits::Limits;
 use crate::session::Session;
@@ -38,6 +39,8 @@ pub(super) struct Loaded {
     pub(super) frontend: frontend::GuestIndices,
     pub(super) resolver: Option<image_resolver::GuestIndices>,
     pub(super) info: OnceLock<Arc<Info>>,
+    /// Where a foreign strategy lies in the component that was compiled.
+    judge: Option<Range<usize>>,
 }
 
 /// What tells one component from another.
@@ -78,6 +81,19 @@ impl Loaded {
         matches!(self.key, Key::Foreign(_))
     }
 
+    /// Whether somebody else's strategy is in it.
+    pub(super) fn is_judged(&self) -> bool {
+        self.judge.is_some()
+    }
+
+    /// Whose code lies at `offset` in what was compiled.
+    pub(super) fn part(&self, offset: usize) -> Part {
+        match &self.judge {
+            Some(judge) if judge.contains(&offset) => Part::Strategy,
+            _ => Part::Frontend,
+        }
+    }
+
     /// It was built against another contract, which showed as late as in an instance.
     pub(super) fn skewed(&self, detail: String) -> LoadError {
         self.shape.skewed(&self.label, detail)
@@ -88,6 +104,8 @@ impl Loaded {
 pub(super) struct Strategy {
     pub(super) bytes: Cow<'static, [u8]>,
     pub(super) digest: Digest,
+    /// Whether somebody else wrote it.
+    pub(super) foreign: bool,
 }
 
 /// A frontend that is not compiled yet.
@@ -98,30 +116,36 @@ pub(super) struct Draft {
     pub(super) shape: Shape,
     /// What its code is kept as.
     pub(super) kept: Digest,
+    /// See [`Loaded`].
+    pub(super) judge: Option<Range<usize>>,
 }
 
 impl Draft {
     /// What is to be compiled: the frontend `bytes`, checked, with the strategy plugged in where it imports one.
     pub(super) fn composed(
-        &self,
+        &mut self,
         bytes: Cow<'_, [u8]>,
         strategy: &Strategy,
         limits: &Limits,
     ) -> Result<Vec<u8>, LoadError> {
-        let Draft { label, shape, key, .. } = self;
+        let Draft { label, shape, key, judge, .. } = self;
         shape.check(label, "frontend", FRONTEND)?;
         if matches!(key, Key::Foreign(_)) {
             weight::check(label, &bytes, limits)?;
         }
-        match shape.imports(STRATEGY) {
-            true => compose(&bytes, &strategy.bytes).map_err(|error| shape.skewed(label, format!("{error:#}"))),
-            false => Ok(bytes.into_owned()),
+        if !shape.imports(STRATEGY) {
+            return Ok(bytes.into_owned());
         }
+        let composed = compose(&bytes, &strategy.bytes).map_err(|error| shape.skewed(label, format!("{error:#}")))?;
+        if strategy.foreign {
+            *judge = place(&composed, &strategy.bytes);
+        }
+        Ok(composed)
     }
 
     /// Linked, with the code that was made of it.
     pub(super) fn link(self, code: &Code, linker: &Linker<Session>) -> Result<Loaded, LoadError> {
-        let Draft { key, label, digest, shape, .. } = self;
+        let Draft { key, label, digest, shape, judge, .. } = self;
         let skewed = |error: wasmtime::Error| shape.skewed(&label, format!("{error:#}"));
         let pre = prepare(linker, code).map_err(skewed)?;
         Ok(Loaded {
@@ -132,12 +156,21 @@ impl Draft {
             },
             pre,
             info: OnceLock::new(),
+            judge,
             shape,
             digest,
             key,
             label,
         })
     }
+}
+
+/// Where a component lies in what it is a part of. The strategy comes before the frontend, which may hold a copy of it.
+fn place(whole: &[u8], part: &[u8]) -> Option<Range<usize>> {
+    let head = part.get(..8)?;
+    let mut heads = whole.windows(8).enumerate().filter(|(_, window)| *window == head);
+    let (start, _) = heads.find(|(start, _)| whole.get(*start..).is_some_and(|rest| rest.starts_with(part)))?;
+    Some(start..start + part.len())
 }
 
 /// Resolves the imports; WASI only for those who import it.

@@ -50,7 +50,7 @@ use wasmtime::component::{Component as Code, Linker};
 pub use bundle::BundleReads;
 pub use component::{Bundled, Component};
 pub use describe::{Info, Kind, Parameter};
-pub use fault::{Cause, Failure, LoadError, RunError};
+pub use fault::{Cause, Failure, LoadError, Part, RunError};
 pub use image::{Content, Image, ImageQuery};
 pub use load::Frontend;
 pub use published::Published;
@@ -177,6 +177,7 @@ impl HostBuilder {
     /// # Errors
     /// A strategy that is none; an engine that does not start.
     pub fn build(self) -> Result<Host, LoadError> {
+        let foreign = self.strategy.is_some();
         let strategy = match self.strategy {
             None => Cow::Borrowed(Bundled::Strategy.bytes()),
             Some(strategy) => {
@@ -196,7 +197,7 @@ impl HostBuilder {
             limits: Arc::new(self.limits),
             registries: self.registries,
             platform: self.platform.unwrap_or_else(machine).into(),
-            strategy: Strategy { digest: Digest::sha256(&strategy), bytes: strategy },
+            strategy: Strategy { digest: Digest::sha256(&strategy), bytes: strategy, foreign },
             compiled: Compiled::open(self.cache_dir.as_deref()),
             places: self.pooling.then(|| Arc::new(Semaphore::new(config::POOL as usize))),
             loaded: Mutex::default(),
@@ -273,13 +274,16 @@ impl Host {
         }
         let shape = Shape::of(&bytes).map_err(|reason| LoadError::Invalid { component: label.clone(), reason })?;
         let kept = Compiled::key(linker.engine(), &digest, &strategy.digest);
-        let draft = Draft { key, label, digest, shape, kept };
-        match compiled.get(linker.engine(), &draft.kept) {
+        let mut draft = Draft { key, label, digest, shape, kept, judge: None };
+        let code = compiled.get(linker.engine(), &draft.kept);
+        // Code does not tell where the strategy lies in what it was made of.
+        let composed = match code.is_some() && !strategy.foreign {
+            true => Vec::new(),
+            false => draft.composed(bytes, strategy, limits)?,
+        };
+        match code {
             Some(code) => Ok(Opened::Ready(self.keep(draft, &code)?)),
-            None => {
-                let composed = draft.composed(bytes, strategy, limits)?;
-                Ok(Opened::Draft(draft, composed))
-            }
+            None => Ok(Opened::Draft(draft, composed)),
         }
     }
 

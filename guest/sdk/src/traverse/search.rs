@@ -92,6 +92,10 @@ impl<'a, C: Context> Search<'a, C> {
             positions.truncate(1);
         }
         let entries = Entries::parse(bytes)?;
+        if positions.len() > entries.len() {
+            let (chosen, there) = (positions.len(), entries.len());
+            return Err(Failure::new(format!("the strategy chose {chosen} entries of an index that has {there}")));
+        }
         for (place, &position) in positions.iter().enumerate() {
             let entry = candidate(&entries, position)?;
             if place == 0 && entry.platform.is_none() {

@@ -65,6 +65,10 @@ pub(super) fn entries(ctx: &impl Context, store: &Store) -> Result<Index, Failur
 /// The one entry that is meant. Of a hundred thousand no others are read, but for an error that names some.
 fn choose(bytes: &[u8], positions: &[u32], location: &Location, asked: &Store) -> Result<Descriptor, Failure> {
     let entries = Entries::parse(bytes).map_err(|malformed| of_entries(malformed, asked))?;
+    if positions.len() > entries.len() {
+        let (chosen, there) = (positions.len(), entries.len());
+        return Err(Failure::new(format!("the strategy chose {chosen} entries of a store that has {there}")));
+    }
     // One for each digest, the first that has it.
     let mut matches: Vec<(usize, Descriptor)> = Vec::new();
     let mut known = BTreeSet::new();
