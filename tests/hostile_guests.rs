@@ -1,27 +1,34 @@
 //! Frontends that misbehave: each is ended by its own message and status, and the host goes on to serve a good run.
 //!
 //! The catalogue is in `hostile_guests/attacks`, by the promise that each attacks (see the README there). Here is that all
-//! of it is held off, and what takes more than one run to see.
+//! of it is held off, and what takes more than one run to see; in `aside`, `moving` and `edges` what is a matter of its own.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
+#[path = "hostile_guests/aside.rs"]
+mod aside;
 #[path = "hostile_guests/attacks/mod.rs"]
 mod attacks;
+#[path = "hostile_guests/edges.rs"]
+mod edges;
 #[path = "hostile_guests/judge.rs"]
 mod judge;
+#[path = "hostile_guests/moving.rs"]
+mod moving;
 #[path = "hostile_guests/raw.rs"]
 mod raw;
 #[path = "hostile_guests/world.rs"]
 mod world;
 
 use std::collections::{HashMap, HashSet};
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use portolan::audit::{Audit, Record};
 use portolan::source::Source;
 use portolan::source::memory::Memory;
-use portolan::{Body, Bundled, Component, Grants, Host, Limits, LoadError, RunError};
+use portolan::{Body, Bundled, Component, Grants, Host, Limits, LoadError, Run, RunError};
 use portolan_oci::Digest;
 
 use attacks::PROMISES;
@@ -379,6 +386,71 @@ async fn wasi_is_there_and_gives_nothing() {
         "environment 0, arguments 0, folder false, file false, socket false, name false, stdin 0, clock 0, table 0";
     assert_eq!(text(soon(world.ask("look-around", "")).await.unwrap()), seen);
     assert!(world.hostile.imports().iter().any(|import| import.starts_with("wasi:filesystem/")));
+}
+
+/// Whatever a strategy says, an honest frontend asks no other place for it, also where it may.
+#[tokio::test]
+async fn a_strategy_gets_its_frontend_nowhere_else() {
+    let world = World::new(judge::limits(), Duration::ZERO).await;
+    let elsewhere = Memory::new("oci-layout://private");
+    elsewhere.insert(portolan_oci::media_type::OCI_MANIFEST, world::ELSEWHERE);
+    let elsewhere: Arc<dyn Source> = Arc::new(elsewhere);
+    let judged = attacks::all().into_iter().filter_map(|attack| match attack.by {
+        attacks::By::Judged { action, .. } => Some(action),
+        _ => None,
+    });
+    // What takes long ends in the catalogue.
+    let actions: HashSet<&str> = judged.filter(|action| !action.ends_with("loop")).collect();
+    assert!(actions.len() > 20);
+    for action in actions {
+        for bundled in [Bundled::Resolve, Bundled::Inspect] {
+            let heard = Arc::new(Mutex::new(Vec::new()));
+            let to = Arc::clone(&heard);
+            let audit = Audit::new(move |record| {
+                to.lock().unwrap().push(record.clone());
+                Ok(())
+            });
+            let run = judge::judging(&world, bundled, action).await.store("private", Arc::clone(&elsewhere));
+            let run = run.grants(Grants::new().pull("r.example/team/app").unwrap()).audit(audit);
+            let _ = soon(world.judged.run(run)).await;
+            let heard = heard.lock().unwrap();
+            let calls = heard.iter().filter_map(|record| match record {
+                Record::Called(call) if !["log", "platform"].contains(&call.function) => Some(call),
+                _ => None,
+            });
+            for call in calls {
+                assert_eq!(&*call.place, "oci-layout://out", "{action} in {bundled:?}: {call:?}");
+            }
+            assert!(matches!(heard.last(), Some(Record::Ended { .. })), "{action} in {bundled:?}");
+        }
+    }
+    assert_eq!(world.asked.load(Ordering::SeqCst), 0, "nobody was asked");
+    world.serves().await;
+}
+
+/// A run has an instance of its own: what trapped is not gone on with, nor what answered.
+#[tokio::test]
+async fn nobody_goes_on_in_what_trapped() {
+    let world = World::new(small(), Duration::ZERO).await;
+    let counting = raw::Raw::build(|raw| {
+        raw.rest = "(global $runs (mut i32) (i32.const 0))".to_owned();
+        // The first time it traps; a second time in the same instance would be an answer.
+        raw.solve = format!(
+            "(global.set $runs (i32.add (global.get $runs) (i32.const 1)))
+             (if (i32.eq (global.get $runs) (i32.const 1)) (then unreachable)) {}",
+            raw.solve
+        );
+    });
+    let counting = world.host.load(Component::Bytes(&counting)).await.unwrap();
+    counting.describe().await.unwrap();
+    for _ in 0..3 {
+        let error = world.host.run(Run::new(&counting)).await.unwrap_err();
+        assert!(matches!(error, RunError::Trapped { .. }), "{error}");
+        // Nor is there a way to ask again where it was answered.
+        assert_eq!(text(world.ask("remember", "").await.unwrap()), "0");
+    }
+    // Describing it again asks nobody: it has said what it is.
+    counting.describe().await.unwrap();
 }
 
 fn component(text: &str) -> Vec<u8> {

@@ -5,10 +5,11 @@ use std::time::Duration;
 
 use portolan::source::Source;
 use portolan::source::memory::Memory;
-use portolan::{Body, Component, Grants, Limits, LoadError, Run, RunError};
+use portolan::{Answer, Body, Bundled, Component, Grants, Host, Limits, LoadError, Run, RunError};
 
 use crate::attacks::{Attack, By, Must};
-use crate::world::{BLOB, World, small};
+use crate::raw;
+use crate::world::{BLOB, World, images, small};
 
 /// Of the host that attacks are played in.
 pub fn limits() -> Limits {
@@ -42,6 +43,16 @@ pub async fn play(world: &World, attack: &Attack) -> Vec<String> {
         (End::Answered(text), Must::Answer(wanted)) => text == wanted,
         _ => false,
     };
+    // Whose fault it was is told as well. Between the two nobody can say.
+    let culprits = match attack.by {
+        By::Judged { .. } => &["the strategy"][..],
+        By::Strategy(_) => &["the strategy", "the frontend or its strategy"],
+        By::Told { .. } | By::Component(_) => &["the frontend"],
+    };
+    let told = |who: &&str| said.contains(&format!("{who} trapped")) || said.contains(&format!("{who} was stopped"));
+    if matches!(ended, End::Ran(RunError::Limit { .. } | RunError::Trapped { .. })) && !culprits.iter().any(told) {
+        faults.push(format!("it must say that {culprits:?} did it: {}", portolan::text::at_most(&said, 300)));
+    }
     if !right {
         faults.push(format!(
             "it must {:?} and ended with {status}: {}",
@@ -59,8 +70,35 @@ pub async fn play(world: &World, attack: &Attack) -> Vec<String> {
     faults
 }
 
+/// A run of `frontend` that judges an image with the hostile strategy.
+pub async fn judging(world: &World, frontend: Bundled, action: &str) -> Run {
+    let frontend = world.judged.load(Component::Bundled(frontend)).await.unwrap();
+    let run = Run::new(&frontend).argument("ref", format!("oci-layout://out:{action}"));
+    run.argument("platform", "linux/amd64").store("out", Arc::new(images()))
+}
+
 async fn end(world: &World, attack: &Attack) -> End {
+    match &attack.by {
+        By::Judged { frontend, action } => answered(world.judged.run(judging(world, *frontend, action).await).await),
+        By::Strategy(bytes) => {
+            let builder = Host::builder().limits(world.limits.clone()).platform("linux/amd64");
+            let host = match builder.strategy(Component::Bytes(bytes)).build() {
+                Ok(host) => host,
+                Err(error) => return End::Refused(error),
+            };
+            match host.load(Component::Bytes(raw::asking())).await {
+                Ok(frontend) => answered(host.run(Run::new(&frontend)).await),
+                Err(error) => End::Refused(error),
+            }
+        }
+        By::Told { .. } | By::Component(_) => asked(world, attack).await,
+    }
+}
+
+/// A frontend attacks.
+async fn asked(world: &World, attack: &Attack) -> End {
     let (run, granted) = match &attack.by {
+        By::Judged { .. } | By::Strategy(_) => unreachable!("a strategy is no frontend"),
         By::Told { action, with, granted } => (world.run(action, with), *granted),
         By::Component(bytes) => {
             let frontend = match world.host.load(Component::Bytes(bytes)).await {
@@ -86,7 +124,11 @@ async fn end(world: &World, attack: &Attack) -> End {
     store.insert("application/octet-stream", BLOB);
     let store: Arc<dyn Source> = Arc::new(store);
     let grants = if granted.is_empty() { Grants::new() } else { Grants::new().pull(granted).unwrap() };
-    match world.host.run(run.store("out", store).grants(grants)).await {
+    answered(world.host.run(run.store("out", store).grants(grants)).await)
+}
+
+fn answered(answer: Result<Answer, RunError>) -> End {
+    match answer {
         Err(error) => End::Ran(error),
         Ok(answer) => End::Answered(match answer.body {
             Body::Text(text) => text,

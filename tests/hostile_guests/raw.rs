@@ -61,7 +61,7 @@ pub mod answer {
     pub const METADATA: usize = 64;
     /// Of a failure.
     pub const HINT: usize = 16;
-    pub const CAUSE: usize = 32;
+    pub const CAUSE: usize = 28;
 }
 
 impl Default for Raw {
@@ -114,8 +114,7 @@ impl Raw {
                 {rest})"#
         );
         let module = wat::parse_str(&module).unwrap_or_else(|error| panic!("{error}\n{module}"));
-        static CONTRACT: OnceLock<Contract> = OnceLock::new();
-        CONTRACT.get_or_init(Contract::current).around("writer", module)
+        contract().around("writer", module)
     }
 
     /// One that answers as ever but for these words.
@@ -131,6 +130,90 @@ impl Raw {
             raw.rest = format!(r#"(data (i32.const 2048) "{}")"#, quoted(data));
         })
     }
+}
+
+fn contract() -> &'static Contract {
+    static CONTRACT: OnceLock<Contract> = OnceLock::new();
+    CONTRACT.get_or_init(Contract::current)
+}
+
+/// The pieces of a strategy.
+pub struct Judge {
+    pub imports: String,
+    /// The body of both of its functions.
+    pub judge: String,
+    pub realloc: String,
+    pub rest: String,
+    pub answer: Record,
+}
+
+/// Offsets in what a strategy returns.
+pub mod judgement {
+    pub const WHICH: usize = 0;
+    /// Of the positions, or of a failure's message; a length is behind it.
+    pub const LIST: usize = 4;
+    pub const HINT: usize = 12;
+    pub const CAUSE: usize = 24;
+}
+
+impl Judge {
+    /// A strategy that takes none, but for what is changed.
+    pub fn build(change: impl FnOnce(&mut Judge)) -> Vec<u8> {
+        let mut judge = Judge {
+            imports: String::new(),
+            judge: format!("i32.const {ANSWER}"),
+            realloc: REALLOC.to_owned(),
+            rest: String::new(),
+            answer: Record::new(52, &[]),
+        };
+        change(&mut judge);
+        let Judge { imports, judge, realloc, rest, answer } = judge;
+        let answer = quoted(&answer.0);
+        let functions: String = ["match-name", "select"]
+            .map(|name| {
+                format!(
+                    r#"(func (export "portolan:oci/strategy@0.1.0#{name}") (param i32 i32 i32 i32 i32 i32) (result i32) {judge})"#
+                )
+            })
+            .concat();
+        let module = format!(
+            r#"(module {imports}
+                (memory (export "memory") 4)
+                (global $free (mut i32) (i32.const 131072))
+                (data (i32.const {ANSWER}) "{answer}")
+                (func $realloc (export "cabi_realloc")
+                    (param $old i32) (param $had i32) (param $align i32) (param $wanted i32) (result i32) {realloc})
+                {functions} {rest})"#
+        );
+        let module = wat::parse_str(&module).unwrap_or_else(|error| panic!("{error}\n{module}"));
+        contract().around("judgement", module)
+    }
+
+    /// One that returns these words.
+    pub fn returning(words: &[(usize, u32)]) -> Vec<u8> {
+        Judge::build(|judge| words.iter().for_each(|&(offset, word)| judge.answer.set(offset, word)))
+    }
+}
+
+/// A frontend that asks its strategy both questions, about nothing, and says `good` whatever it is told.
+pub fn asking() -> &'static [u8] {
+    static ASKING: OnceLock<Vec<u8>> = OnceLock::new();
+    ASKING.get_or_init(|| {
+        Raw::build(|raw| {
+            for (name, function) in [("match-name", "$match"), ("select", "$select")] {
+                raw.imports.push_str(&format!(
+                    r#"(import "portolan:oci/strategy@0.1.0" "{name}" (func {function} (param i32 i32 i32 i32 i32 i32 i32)))"#
+                ));
+                raw.solve.insert_str(
+                    0,
+                    &format!(
+                        "(call {function} (i32.const {GOOD}) (i32.const 4) (i32.const {GOOD}) (i32.const 4) (i32.const {GOOD}) \
+                         (i32.const 4) (i32.const 2048)) "
+                    ),
+                );
+            }
+        })
+    })
 }
 
 /// Bytes as a text module spells them.

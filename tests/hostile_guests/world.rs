@@ -8,9 +8,10 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use portolan::source::memory::Memory;
 use portolan::source::{ByteStream, Registries, Source, Target};
 use portolan::{Answer, Body, Component, Frontend, Grants, Host, Limits, Result, Run, RunError};
-use portolan_oci::{Descriptor, Digest, Reference};
+use portolan_oci::{Descriptor, Digest, Reference, media_type};
 
 /// Registries whose every repository holds the same little blob under every tag, and takes its time.
 #[derive(Clone)]
@@ -71,6 +72,9 @@ impl Source for Repository {
 /// A host, the hostile frontend, and how often registries were asked.
 pub struct World {
     pub host: Host,
+    /// Another, with the hostile strategy in everything that it loads.
+    pub judged: Host,
+    pub limits: Limits,
     pub hostile: Frontend,
     pub asked: Arc<AtomicUsize>,
 }
@@ -81,24 +85,23 @@ impl World {
     }
 
     pub async fn with(limits: Limits, delay: Duration, pooling: bool) -> Self {
-        static HOSTILE: OnceLock<Vec<u8>> = OnceLock::new();
-        let bytes = HOSTILE.get_or_init(|| {
-            std::fs::read(portolan_tests::guests::build("hostile", env!("CARGO_TARGET_TMPDIR"))).unwrap()
+        static HOSTILE: OnceLock<[Vec<u8>; 2]> = OnceLock::new();
+        let [bytes, strategy] = HOSTILE.get_or_init(|| {
+            ["hostile", "hostile-strategy"]
+                .map(|guest| std::fs::read(portolan_tests::guests::build(guest, env!("CARGO_TARGET_TMPDIR"))).unwrap())
         });
         let asked = Arc::new(AtomicUsize::new(0));
         let net = Net { asked: Arc::clone(&asked), delay };
         let cache = Path::new(env!("CARGO_TARGET_TMPDIR")).join("cache-of-attacks");
-        let host = Host::builder()
-            .cache_dir(cache)
-            .registry(net)
-            .limits(limits)
-            .pooling(pooling)
-            .platform("linux/amd64")
-            .build()
-            .unwrap();
+        let builder = || {
+            let builder = Host::builder().cache_dir(&cache).registry(net.clone()).limits(limits.clone());
+            builder.pooling(pooling).platform("linux/amd64")
+        };
+        let host = builder().build().unwrap();
+        let judged = builder().strategy(Component::Bytes(strategy)).build().unwrap();
         let hostile = host.load(Component::Bytes(bytes)).await.unwrap();
         hostile.describe().await.unwrap();
-        World { host, hostile, asked }
+        World { host, judged, limits, hostile, asked }
     }
 
     pub fn run(&self, action: &str, with: &str) -> Run {
@@ -125,6 +128,36 @@ impl World {
         self.serves().await;
     }
 }
+
+/// A layout that an honest frontend is asked about: three images under names, of which the last is not in it.
+pub fn images() -> Memory {
+    let store = Memory::new("oci-layout://out");
+    let named = |descriptor: &Descriptor| {
+        let Descriptor { media_type, digest, size, .. } = descriptor;
+        format!(r#""mediaType":"{media_type}","digest":"{digest}","size":{size}"#)
+    };
+    let index = |name: &str, more: &str| {
+        let entries = ["amd64", "arm64"].map(|architecture| {
+            let platform = format!(r#""os":"linux","architecture":"{architecture}""#);
+            let config = format!(r#"{{{platform},"rootfs":{{"type":"layers","diff_ids":[]}},"author":"{name}"}}"#);
+            let config = named(&store.insert(media_type::OCI_CONFIG, config.into_bytes()));
+            let manifest = format!(r#"{{"schemaVersion":2,"config":{{{config}}},"layers":[]}}"#);
+            let manifest = named(&store.insert(media_type::OCI_MANIFEST, manifest.into_bytes()));
+            format!(r#"{{{manifest},"platform":{{{platform}}}}}"#)
+        });
+        let index = format!(r#"{{"schemaVersion":2,"manifests":[{}{more}]}}"#, entries.join(","));
+        store.insert(media_type::OCI_INDEX, index.into_bytes())
+    };
+    let elsewhere = Descriptor::of(media_type::OCI_MANIFEST, ELSEWHERE);
+    let platform = r#""platform":{"os":"plan9","architecture":"mips"}"#;
+    store.tag("app", &index("app", &format!(",{{{},{platform}}}", named(&elsewhere))));
+    store.tag("base", &index("base", ""));
+    store.tag("elsewhere", &elsewhere);
+    store
+}
+
+/// A manifest that is in no store of a run's.
+pub const ELSEWHERE: &[u8] = br#"{"schemaVersion":2,"config":{"mediaType":"application/vnd.oci.empty.v1+json","digest":"sha256:44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a","size":2},"layers":[]}"#;
 
 pub fn text(answer: Answer) -> String {
     match answer.body {

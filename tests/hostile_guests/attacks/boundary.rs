@@ -91,7 +91,11 @@ pub fn attacks() -> Vec<Attack> {
             Trap("utf-8"),
         ),
         answering("failure-with-half-a-hint", &[(answer::WHICH, 1), (answer::HINT, 2)], Trap("discriminant")),
-        answering("failure-with-half-a-cause", &[(answer::WHICH, 1), (answer::CAUSE, 9)], Trap("discriminant")),
+        answering(
+            "failure-with-half-a-cause",
+            &[(answer::WHICH, 1), (answer::HINT, 0), (answer::CAUSE, 9)],
+            Trap("discriminant"),
+        ),
         component(
             Boundary,
             "the-same-megabyte-a-thousand-times",

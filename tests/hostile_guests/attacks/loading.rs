@@ -31,9 +31,14 @@ fn leb(mut number: usize) -> Vec<u8> {
     bytes
 }
 
+/// A section of `content`.
+pub fn section_of(id: u8, content: &[u8]) -> Vec<u8> {
+    [&[id][..], &leb(content.len()), content].concat()
+}
+
 /// A component with one section of `content`.
 fn section(id: u8, content: &[u8]) -> Vec<u8> {
-    [b"\0asm\x0d\0\x01\0", &[id][..], &leb(content.len()), content].concat()
+    [b"\0asm\x0d\0\x01\0", &section_of(id, content)[..]].concat()
 }
 
 pub fn attacks() -> Vec<Attack> {

@@ -1,14 +1,16 @@
-//! The catalogue: what a frontend may try, each attack with the promise that it attacks and what must become of it.
+//! The catalogue: what a frontend or a strategy may try, each attack with the promise that it attacks and what must become of it.
 
 mod access;
 mod boundary;
 mod content;
 mod describing;
+mod inside;
 mod loading;
 mod resources;
 mod sandbox;
+mod strategies;
 
-use portolan::Limit;
+use portolan::{Bundled, Limit};
 
 /// What Portolan promises whoever runs a frontend that they do not know.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -22,6 +24,7 @@ pub enum Promise {
     Text,
     Sandbox,
     Loading,
+    Judgement,
 }
 
 /// In the order of the README.
@@ -35,6 +38,10 @@ pub const PROMISES: &[(Promise, &str)] = &[
     (Promise::Text, "Text from a guest steers no terminal, and what it says of itself fits a command line."),
     (Promise::Sandbox, "There are no files, no sockets, no environment, no clock, and nothing of an earlier run."),
     (Promise::Loading, "What is no frontend, or too much of one, is refused before it runs."),
+    (
+        Promise::Judgement,
+        "A strategy says which entry is meant, and gets its frontend nowhere else; its faults are called its own.",
+    ),
 ];
 
 /// One row.
@@ -52,6 +59,11 @@ pub enum By {
     Told { action: &'static str, with: String, granted: &'static str },
     /// A component of its own, which may read everything.
     Component(Vec<u8>),
+    /// The strategy in `tests/guests/hostile-strategy`, plugged into an honest frontend and told what to do by the name that
+    /// is asked for.
+    Judged { frontend: Bundled, action: &'static str },
+    /// A strategy of its own, plugged into a frontend that asks it and says `good`.
+    Strategy(Vec<u8>),
 }
 
 /// What must become of it.
@@ -101,7 +113,9 @@ pub fn all() -> Vec<Attack> {
         content::attacks(),
         describing::attacks(),
         sandbox::attacks(),
+        strategies::attacks(),
         loading::attacks(),
+        inside::attacks(),
     ]
     .into_iter()
     .flatten()

@@ -180,6 +180,30 @@ impl Guest for Hostile {
                 let ask = || resolver::entries(with).map(|found| found.descriptor.digest).map_err(failed);
                 text((ask()? == ask()?).to_string())
             }
+            // What a name means, by every door that tells it.
+            "resolve-thrice" => {
+                let told = |found: Result<resolver::Resolved, Error>| found.map(|it| it.descriptor.digest).map_err(failed);
+                let mut all = vec![told(resolver::resolve(with))?];
+                for found in resolver::resolve_all(&[with.to_owned(), with.to_owned()]) {
+                    all.push(told(found)?);
+                }
+                all.push(told(resolver::resolve(with))?);
+                all.dedup();
+                text(all.join(" "))
+            }
+            // Twice, with what was first told of them fetched afterwards.
+            "entries-fetched" => {
+                let ask = || resolver::entries(with).map(|found| found.descriptor).map_err(failed);
+                let (first, second) = (ask()?, ask()?);
+                let bytes = fetcher::fetch(with, &first).map_err(failed)?;
+                let again = fetcher::fetch(with, &second).map_err(failed)?;
+                text(format!("{} {}", first.digest == second.digest && bytes == again, String::from_utf8_lossy(&bytes)))
+            }
+            "prefetch-fetch" => {
+                let (repository, descriptor) = described(with);
+                fetcher::prefetch(&repository, std::slice::from_ref(&descriptor));
+                fetcher::fetch(&repository, &descriptor).map(|bytes| plain(bytes.len().to_string())).map_err(failed)
+            }
             "resolve-many" => text(resolver::resolve_all(&vec![String::new(); number() as usize]).len().to_string()),
             "copy" => {
                 let (from, rest) = with.split_once(' ').expect("a source");
