@@ -9,13 +9,18 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a property fails by panicking")]
 
+mod calls;
+mod components;
 mod configuration;
 mod headers;
 mod policy;
+mod program;
 mod scratch;
 mod stores;
 mod words;
 
+pub use calls::host_call;
+pub use components::component;
 pub use configuration::{buildkitd_toml, config_json, hosts_toml};
 pub use headers::{challenge, content_range, link, retry_after};
 pub use policy::{portolan_lock, portolan_toml};
@@ -26,11 +31,13 @@ pub use words::{platform, reference};
 pub type Target = fn(&[u8]);
 
 /// All targets, by the name of their corpus.
-pub const TARGETS: [(&str, Target); 13] = [
+pub const TARGETS: [(&str, Target); 15] = [
     ("buildkitd_toml", buildkitd_toml),
     ("challenge", challenge),
+    ("component", component),
     ("config_json", config_json),
     ("content_range", content_range),
+    ("host_call", host_call),
     ("hosts_toml", hosts_toml),
     ("index_json", index_json),
     ("link", link),
@@ -45,4 +52,9 @@ pub const TARGETS: [(&str, Target); 13] = [
 /// Whether a text can be shown as it is: it moves no cursor and reorders nothing.
 fn is_tame(text: &str) -> bool {
     portolan_oci::text::line(text) == text
+}
+
+/// The same for one of several lines.
+fn is_tame_block(text: &str) -> bool {
+    portolan_oci::text::block(text) == text
 }
