@@ -12,8 +12,9 @@ TOOLS := $(abspath $(CARGO_TARGET_DIR)/../tools)
 FUZZ_SECONDS ?= 60
 FUZZ_TARGETS ?=
 SOAK_SECONDS ?= 120
+OUT ?= $(CURDIR)/dist
 
-.PHONY: help toolchain servers authors demo test fuzz soak interop smoke bench lint deny advisories
+.PHONY: help toolchain servers authors demo test fuzz soak interop smoke bench lint deny advisories dist book
 
 help: ## This list.
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
@@ -64,6 +65,12 @@ bench: toolchain servers ## Ratios against the same logic native, and against cr
 	@tests/bench/archives.py "$(CARGO_TARGET_DIR)/release/portolan"
 	@cargo build --release --locked --package portolan-tests --bin slow-line
 	@PATH="$(TOOLS)/bin:$$PATH" tests/bench/line.py "$(CARGO_TARGET_DIR)/release/portolan" "$(CARGO_TARGET_DIR)/release/slow-line"
+
+dist: toolchain ## What people install, in dist/ (OUT=): static program, Debian package, container image; each is tried.
+	@contrib/dist/dist.sh "$(abspath $(CARGO_TARGET_DIR))" "$(OUT)"
+
+book: ## The book as HTML, in target/book. Installs mdbook, once.
+	@contrib/book.sh "$(TOOLS)" "$(abspath $(CARGO_TARGET_DIR))/book"
 
 lint: toolchain deny ## Formatting, clippy, rustdoc and dependencies; warnings are errors.
 	@echo "==> cargo fmt"

@@ -181,7 +181,7 @@ fn it_explains_itself() {
     let explained = portolan.ok("explain policy oci://ghcr.io/acme/newest:1 --strategy plugins/judge.wasm");
     let folder = format!("{}/", world.folder.path().display());
     let expected = "\
-Policy       portolan.toml
+Policy       FOLDER/portolan.toml
 
 Frontend     oci://ghcr.io/acme/newest:1
   run        yes             portolan.toml:2
@@ -200,10 +200,7 @@ Strategy     plugins/judge.wasm
   run        yes      usual
   signed-by  anybody  usual
 ";
-    let words = |text: &str| -> Vec<Vec<String>> {
-        text.lines().map(|line| line.split_whitespace().map(str::to_owned).collect()).collect()
-    };
-    assert_eq!(words(&explained.replace(&folder, "")), words(expected));
+    assert_eq!(explained.replace(&folder, "FOLDER/"), expected);
     let json = portolan.ok("explain policy plugins/tags.wasm --format json");
     let json: serde_json::Value = serde_json::from_str(&json).unwrap();
     assert_eq!(json["frontend"]["run"]["values"][0], "no");

@@ -132,8 +132,21 @@ fn as_text(policy: &Policy, ruling: &Ruling, usual: &Limits) -> String {
     let file = policy.file().map_or_else(|| "none".to_owned(), |file| file.display().to_string());
     let mut text = format!("{:<12} {file}\n", "Policy");
     let strategy = ruling.strategy.as_ref().map(|rule| ("Strategy", rule, rule.sayings()));
+    // Where the file lies was said; what is in it, and beside it, is named from there.
+    let folder = policy.file().and_then(Path::parent).map(|folder| format!("{}/", folder.display()));
+    let near = |text: String| match folder.as_deref().and_then(|folder| text.strip_prefix(folder)) {
+        Some(rest) => rest.to_owned(),
+        None => text,
+    };
     for (what, rule, sayings) in [("Frontend", &ruling.frontend, ruling.sayings(usual))].into_iter().chain(strategy) {
         text.push_str(&format!("\n{what:<12} {rule}\n"));
+        let sayings: Vec<Saying> = sayings
+            .into_iter()
+            .map(|Saying { key, values, by }| {
+                let values = values.into_iter().map(near).collect();
+                Saying { key, values, by: by.map(near) }
+            })
+            .collect();
         let width = sayings.iter().flat_map(|saying| &saying.values).map(|value| value.chars().count()).max();
         let width = width.unwrap_or_default();
         for Saying { key, values, by } in sayings {
