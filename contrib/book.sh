@@ -4,7 +4,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-version=0.5.3
+version=0.5.4
 tools=$1 out=$2
 if [ "$("$tools/bin/mdbook" --version 2>/dev/null)" != "mdbook v$version" ]; then
     echo "==> mdbook $version, once, some minutes"

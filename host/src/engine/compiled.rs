@@ -104,7 +104,7 @@ mod tests {
     use super::*;
 
     fn engine() -> Engine {
-        super::super::config::engine(&crate::Limits::default(), false).unwrap()
+        super::super::config::engine(&crate::Limits::default(), None).unwrap()
     }
 
     fn keys() -> [Digest; 2] {

@@ -11,7 +11,7 @@ use crate::limits::Limits;
 pub(super) const STACK: usize = 512 << 10;
 /// The fiber that guest and host functions share: what is above [`STACK`] is the host's.
 const FIBER: usize = STACK + (512 << 10);
-/// Runs at a time with the pooling allocator; the next waits for one to end.
+/// Instances in a pool, where nobody says how many.
 pub(super) const POOL: u32 = 64;
 /// Memories, tables and core instances that one component may have in the pool: a frontend, its strategy, and what the
 /// encoder puts between them; guests made from scripting languages have a dozen and more.
@@ -20,7 +20,7 @@ const PER_COMPONENT: u32 = 24;
 /// tell which pages were written to, only those are cleared.
 const RESIDENT: usize = 1 << 20;
 
-pub(super) fn engine(limits: &Limits, pooling: bool) -> Result<Engine, LoadError> {
+pub(super) fn engine(limits: &Limits, pool: Option<u32>) -> Result<Engine, LoadError> {
     let mut config = Config::new();
     // Everything that no guest of ours needs is attack surface. Threads, GC and stack switching are not even compiled in.
     config.wasm_component_model(true);
@@ -36,22 +36,22 @@ pub(super) fn engine(limits: &Limits, pooling: bool) -> Result<Engine, LoadError
     // To know whether a trap came from inside a guest or from taking its answer, and from which of its parts. At the end of a
     // stack it is the caller's frame that tells.
     config.wasm_backtrace_max_frames(NonZeroUsize::new(2));
-    if pooling {
-        config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool(limits)));
+    if let Some(instances) = pool {
+        config.allocation_strategy(InstanceAllocationStrategy::Pooling(pooling(limits, instances)));
     }
     Engine::new(&config).map_err(fault)
 }
 
-fn pool(limits: &Limits) -> PoolingAllocationConfig {
+fn pooling(limits: &Limits, instances: u32) -> PoolingAllocationConfig {
     let mut pool = PoolingAllocationConfig::new();
     let page = 64 << 10;
     let memory = usize::try_from(limits.guest_memory).unwrap_or(usize::MAX).next_multiple_of(page);
     pool.max_memory_size(memory)
-        .total_component_instances(POOL)
-        .total_core_instances(POOL * PER_COMPONENT)
-        .total_memories(POOL * 4)
-        .total_tables(POOL * PER_COMPONENT)
-        .total_stacks(POOL)
+        .total_component_instances(instances)
+        .total_core_instances(instances.saturating_mul(PER_COMPONENT))
+        .total_memories(instances.saturating_mul(4))
+        .total_tables(instances.saturating_mul(PER_COMPONENT))
+        .total_stacks(instances)
         .max_core_instances_per_component(PER_COMPONENT)
         .max_memories_per_component(4)
         .max_tables_per_component(PER_COMPONENT)
@@ -62,7 +62,7 @@ fn pool(limits: &Limits) -> PoolingAllocationConfig {
         .table_keep_resident(RESIDENT)
         .async_stack_keep_resident(RESIDENT)
         .pagemap_scan(Enabled::Auto)
-        .max_unused_warm_slots(POOL);
+        .max_unused_warm_slots(instances);
     pool
 }
 

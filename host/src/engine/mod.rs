@@ -122,7 +122,8 @@ pub struct HostBuilder {
     strategy_label: String,
     cache_dir: Option<PathBuf>,
     limits: Limits,
-    pooling: bool,
+    /// Instances in the pool, where there is one.
+    pool: Option<u32>,
     platform: Option<String>,
 }
 
@@ -161,7 +162,14 @@ impl HostBuilder {
     /// further runs wait.
     #[must_use]
     pub fn pooling(mut self, pooling: bool) -> Self {
-        self.pooling = pooling;
+        self.pool = pooling.then_some(config::POOL);
+        self
+    }
+
+    /// The same with so many instances, at least one, in the place of 64.
+    #[must_use]
+    pub fn instances(mut self, instances: u32) -> Self {
+        self.pool = Some(instances.max(1));
         self
     }
 
@@ -188,7 +196,7 @@ impl HostBuilder {
                 Cow::Owned(strategy)
             }
         };
-        let engine = config::engine(&self.limits, self.pooling)?;
+        let engine = config::engine(&self.limits, self.pool)?;
         let fault = |error: wasmtime::Error| LoadError::Engine(format!("{error:#}"));
         Ok(Host(Arc::new(Inner {
             linker: linker(&engine).map_err(fault)?,
@@ -199,7 +207,7 @@ impl HostBuilder {
             platform: self.platform.unwrap_or_else(machine).into(),
             strategy: Strategy { digest: Digest::sha256(&strategy), bytes: strategy, foreign },
             compiled: Compiled::open(self.cache_dir.as_deref()),
-            places: self.pooling.then(|| Arc::new(Semaphore::new(config::POOL as usize))),
+            places: self.pool.map(|instances| Arc::new(Semaphore::new(instances as usize))),
             loaded: Mutex::default(),
         })))
     }
