@@ -14,7 +14,7 @@ FUZZ_TARGETS ?=
 SOAK_SECONDS ?= 120
 OUT ?= $(CURDIR)/dist
 
-.PHONY: help toolchain servers authors demo test fuzz soak interop smoke bench lint deny advisories dist book
+.PHONY: help toolchain servers authors demo test fuzz soak interop smoke bench lint deny advisories dist package book
 
 help: ## This list.
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
@@ -68,6 +68,9 @@ bench: toolchain servers ## Ratios against the same logic native, and against cr
 
 dist: toolchain ## What people install, in dist/ (OUT=): static program, Debian package, container image; each is tried.
 	@contrib/dist/dist.sh "$(abspath $(CARGO_TARGET_DIR))" "$(OUT)"
+
+package: toolchain ## The crates as they would be published, each built as it is packaged.
+	@contrib/dist/package.sh "$(abspath $(CARGO_TARGET_DIR))"
 
 book: ## The book as HTML, in target/book. Installs mdbook, once.
 	@contrib/book.sh "$(TOOLS)" "$(abspath $(CARGO_TARGET_DIR))/book"

@@ -1,6 +1,7 @@
 //! Builds the bundled frontends, the bundled strategy and the parts of a bundle, so that `cargo build` and `cargo install` just work.
 //!
-//! Each guest crate becomes a core module (wasm32-unknown-unknown, so that nothing but our contract can be imported) and
+//! A package carries them ready-made, in `bundled`, and there they are copied from there: whoever installs it needs no wasm
+//! target. In a clone, each guest crate becomes a core module (wasm32-unknown-unknown, so that nothing but our contract can be imported) and
 //! then a component, which `src/engine/component.rs` and `bundle.rs` include. They are built into a target folder of their own: the
 //! workspace's is locked by the cargo that runs this script.
 
@@ -28,8 +29,13 @@ fn main() -> ExitCode {
 }
 
 fn build() -> Result<(), String> {
-    let workspace = folder("CARGO_MANIFEST_DIR")?.join("..");
-    let out = folder("OUT_DIR")?;
+    let here = folder("CARGO_MANIFEST_DIR")?;
+    let (workspace, out, ready) = (here.join(".."), folder("OUT_DIR")?, here.join("bundled"));
+    if ready.is_dir() {
+        // Not told of where it is not there: cargo takes that for a change.
+        println!("cargo::rerun-if-changed={}", ready.display());
+        return copied(&ready, &out);
+    }
     for input in ["guest", "wit", "Cargo.toml", "Cargo.lock", "rust-toolchain.toml"] {
         println!("cargo::rerun-if-changed={}", workspace.join(input).display());
     }
@@ -44,6 +50,15 @@ fn build() -> Result<(), String> {
     // The same crate once more, so it takes the place of the other module.
     let modules = compile(&workspace, &target_dir, &["provider"], &["--features", "http"])?;
     component(&modules, "provider", &out.join("provider-http.wasm"))
+}
+
+/// Takes what a package carries.
+fn copied(ready: &Path, out: &Path) -> Result<(), String> {
+    for name in GUESTS.into_iter().chain(["provider-http"]) {
+        let (from, to) = (ready.join(name).with_extension("wasm"), out.join(name).with_extension("wasm"));
+        fs::copy(&from, to).map_err(|error| format!("cannot copy {}: {error}", from.display()))?;
+    }
+    Ok(())
 }
 
 /// Makes a component of a core module.

@@ -7,7 +7,7 @@
 
 mod imports {
     wasmtime::component::bindgen!({
-        path: "../wit",
+        path: "wit",
         inline: "
             package portolan:seen-by-the-host;
 
@@ -29,7 +29,7 @@ mod imports {
 
 mod exports {
     wasmtime::component::bindgen!({
-        path: "../wit",
+        path: "wit",
         inline: "
             package portolan:seen-by-the-host;
 

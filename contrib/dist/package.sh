@@ -1,0 +1,18 @@
+#!/usr/bin/env bash
+# The crates as they would be published, the bundled frontends ready-made in them, each built as it is packaged: from what is
+# in it alone, so that it takes no wasm target.
+# usage: package.sh TARGET_DIR
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+
+target_dir=$1
+echo "==> cargo build (the bundled frontends)"
+cargo build --locked --package portolan --lib --target-dir "$target_dir"
+built=$(ls -td "$target_dir"/debug/build/portolan-*/out | head -n 1)
+trap 'rm -rf host/bundled host/README.md host/LICENSE' EXIT
+mkdir -p host/bundled
+cp "$built"/*.wasm host/bundled
+cp README.md LICENSE host
+echo "==> cargo package (compiles all of it once more, as somebody who installs it does)"
+cargo package --locked --allow-dirty --package portolan-oci --package portolan --target-dir "$target_dir/packaged"
+ls -l "$target_dir"/packaged/package/*.crate
