@@ -1,7 +1,7 @@
 //! Builds the bundled frontends, the bundled strategy and the parts of a bundle, so that `cargo build` and `cargo install` just work.
 //!
 //! A package carries them ready-made, in `bundled`, and there they are copied from there: whoever installs it needs no wasm
-//! target. In a clone, each guest crate becomes a core module (wasm32-unknown-unknown, so that nothing but our contract can be imported) and
+//! target. In a clone, which has the sources, each guest crate becomes a core module (wasm32-unknown-unknown, so that nothing but our contract can be imported) and
 //! then a component, which `src/engine/component.rs` and `bundle.rs` include. They are built into a target folder of their own: the
 //! workspace's is locked by the cargo that runs this script.
 
@@ -31,8 +31,7 @@ fn main() -> ExitCode {
 fn build() -> Result<(), String> {
     let here = folder("CARGO_MANIFEST_DIR")?;
     let (workspace, out, ready) = (here.join(".."), folder("OUT_DIR")?, here.join("bundled"));
-    if ready.is_dir() {
-        // Not told of where it is not there: cargo takes that for a change.
+    if !workspace.join("guest").is_dir() {
         println!("cargo::rerun-if-changed={}", ready.display());
         return copied(&ready, &out);
     }

@@ -162,6 +162,20 @@ fn the_first_call_that_is_another_ends_it_and_both_are_shown() {
     let forged = tape.replace(r#""answer":{"ok":{"document""#, r#""answer":{"ok":{"nothing""#);
     fs::write(world.path("tape.jsonl"), forged).unwrap();
     assert!(world.replay("inspect").err.contains("the recording has no answer to call 2, fetch ["));
+    // A document that is another than was asked for, and is what its own digest says.
+    let root = "sha256:0c295ea8974e7a4700156b8eabca42aefbbb360b7a6d7c4a9cb02a4a19bcb1b9";
+    let other = Digest::sha256(b"{}");
+    let forged = tape
+        .replacen('\n', &format!("\n{{\"document\":{{\"digest\":\"{other}\",\"text\":\"{{}}\"}}}}\n"), 1)
+        .replace(&format!(r#""ok":{{"document":"{root}"}}"#), &format!(r#""ok":{{"document":"{other}"}}"#));
+    fs::write(world.path("tape.jsonl"), forged).unwrap();
+    let said = world.replay("inspect");
+    assert!(said.err.contains(&format!("the recording has another document in the place of {root}")), "{said:?}");
+    for line in
+        ["run --replay tape.jsonl inspect --replay tape.jsonl", "run --replay tape.jsonl --allow pull=* inspect"]
+    {
+        assert_eq!(world.portolan.line(line).status, 2, "{line}");
+    }
     // What it is asked is in the recording.
     fs::write(world.path("tape.jsonl"), &tape).unwrap();
     let said = world.replay("inspect alpine");

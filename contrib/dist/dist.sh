@@ -1,11 +1,13 @@
 #!/usr/bin/env bash
 # What people install: a static program in a tar archive with completions and manual pages, a Debian package, and a container
 # image that Portolan writes itself. Each is tried where nothing else is.
+# PROFILE=dev makes them of a program that is quicker to build, for who changes how they are made.
 # usage: dist.sh TARGET_DIR OUT
 set -euo pipefail
+umask 022
 cd "$(dirname "$0")/../.."
 
-target_dir=$1 out=$2
+target_dir=$1 out=$2 profile=${PROFILE:-release}
 triple=x86_64-unknown-linux-musl architecture=amd64 platform=linux/amd64
 version=$(sed -n '/^\[workspace.package\]/,/^\[/s/^version = "\(.*\)"/\1/p' Cargo.toml)
 name=portolan-$version-$triple
@@ -16,16 +18,16 @@ rustup target list --installed | grep -qx "$triple" || {
     rustup target add "$triple"
 }
 contrib/dist/install-tools.sh
-echo "==> cargo build --release --target $triple (the first build compiles wasmtime, some minutes)"
-cargo build --release --locked --package portolan --bin portolan --target "$triple" --target-dir "$target_dir"
+echo "==> cargo build --profile $profile --target $triple (the first build compiles wasmtime, some minutes)"
+cargo build --profile "$profile" --locked --package portolan --bin portolan --target "$triple" --target-dir "$target_dir"
 cargo build --locked --package portolan --example own-image --target-dir "$target_dir"
-program=$target_dir/$triple/release/portolan image=$target_dir/debug/examples/own-image
+program=$target_dir/$triple/${profile/#dev/debug}/portolan image=$target_dir/debug/examples/own-image
 
 mkdir -p "$out"
 out=$(realpath "$out")
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
-# Whoever makes them twice gets the same bytes.
+# Whoever makes it twice, of the same program, gets the same bytes.
 packed() { tar --sort=name --mtime="@$epoch" --owner=0 --group=0 --numeric-owner -C "$1" -c "$2" | gzip -9n >"$3"; }
 
 echo "==> $name.tar.gz"
@@ -83,4 +85,5 @@ rm -f "$out/portolan-$version-image.tar"
     --annotation "index:org.opencontainers.image.version=$version" >/dev/null
 
 contrib/dist/try.sh "$out" "$version"
-(cd "$out" && sha256sum portolan* >SHA256SUMS && ls -l)
+(cd "$out" &&
+    sha256sum "$name.tar.gz" "portolan_${version}_$architecture.deb" "portolan-$version-image.tar" >SHA256SUMS && ls -l)

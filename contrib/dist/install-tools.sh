@@ -2,7 +2,7 @@
 # What it takes to make and to try what people install, from Debian.
 set -euo pipefail
 
-declare -A package=([musl-gcc]=musl-tools [dpkg-deb]=dpkg [xz]=xz-utils [skopeo]=skopeo [umoci]=umoci [unshare]=util-linux)
+declare -A package=([musl-gcc]=musl-tools [dpkg-deb]=dpkg [xz]=xz-utils [skopeo]=skopeo [umoci]=umoci [unshare]=util-linux [file]=file)
 missing=()
 for program in "${!package[@]}"; do
     command -v "$program" >/dev/null || missing+=("${package[$program]}")

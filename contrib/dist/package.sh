@@ -7,8 +7,8 @@ cd "$(dirname "$0")/../.."
 
 target_dir=$1
 echo "==> cargo build (the bundled frontends)"
-cargo build --locked --package portolan --lib --target-dir "$target_dir"
-built=$(ls -td "$target_dir"/debug/build/portolan-*/out | head -n 1)
+built=$(cargo build --locked --package portolan --lib --target-dir "$target_dir" --message-format json |
+    grep '"reason":"build-script-executed"' | grep -F "$PWD/host#" | sed 's/.*"out_dir":"\([^"]*\)".*/\1/')
 trap 'rm -rf host/bundled host/README.md host/LICENSE' EXIT
 mkdir -p host/bundled
 cp "$built"/*.wasm host/bundled

@@ -22,7 +22,7 @@ alone() {
 }
 
 mkdir "$work/tar" && tar -xzf "$out/portolan-$version-x86_64-unknown-linux-musl.tar.gz" -C "$work/tar" --strip-components 1
-if file -b "$work/tar/portolan" 2>/dev/null | grep -q 'dynamically linked'; then
+if ! file -b "$work/tar/portolan" | grep -Eq 'static(ally|-pie) linked'; then
     echo "portolan: the program is not static" >&2 && exit 1
 fi
 mkdir "$work/empty" && cp "$work/tar/portolan" "$work/empty"

@@ -16,7 +16,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let [name, seconds, times] = &*words else {
         return Err("usage: watch-tag NAME SECONDS TIMES".into());
     };
-    let (every, times) = (Duration::from_secs_f64(seconds.parse()?), times.parse::<u32>()?);
+    let (every, times) = (Duration::try_from_secs_f64(seconds.parse()?)?, times.parse::<u32>()?);
     let host = Host::builder().registry(Registry::builder().build()?).build()?;
     let resolve = host.load(Component::Bundled(Bundled::Resolve)).await?;
     let grants = Grants::new().pull_reference(&Location::parse(name)?);

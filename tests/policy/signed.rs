@@ -186,7 +186,7 @@ fn what_is_not_signed_is_neither_fetched_nor_compiled() {
     assert!(!asked.iter().any(|path| path.contains("/blobs/")), "{asked:?}");
     // Where none is wanted, none is asked for.
     let registry = scripted(Vec::new());
-    cli(&wants("cosign.pub", "[frontend.inspect]")).line(&format!("run oci://{}/app:1", registry.host()));
+    cli(&wants("cosign.pub", "[frontend.\"oci://r.example/*\"]")).line(&format!("run oci://{}/app:1", registry.host()));
     let asked = paths(&registry);
     assert!(!asked.iter().any(|path| path.contains(".sig") || path.contains("/referrers/")), "{asked:?}");
     assert!(asked.iter().any(|path| path.contains("/blobs/")), "{asked:?}");
@@ -208,6 +208,40 @@ fn a_registry_that_does_not_say_is_none_that_says_no() {
         assert!(!paths(&registry).iter().any(|path| path.contains("/blobs/")));
         assert!(!folder.path().join("portolan.lock").exists());
     }
+}
+
+#[test]
+fn rubbish_beside_a_signature_does_not_stand_in_its_way() {
+    let world = World::new();
+    let to = world.artifact(
+        "acme/bundle",
+        &[About { manifest: "bundle.manifest.json", blobs: &[(BUNDLE, "bundle.json")], tag: None }],
+    );
+    // Somebody else's tag, which is no signature at all.
+    let image = format!("oci-layout://{}:2", fixtures::layout("buildkit-single").display());
+    cli(&world.folder).ok(&format!("copy --quiet {image} {to}:{}", signature_tag()));
+    cli(&wants("cosign.pub", OF_ALL)).ok(&format!("describe oci://{to}:1"));
+}
+
+#[test]
+fn manifests_without_end_are_not_fetched() {
+    let entries: Vec<String> = (0..5_000)
+        .map(|number| {
+            let digest = Digest::sha256(format!("{number}").as_bytes());
+            format!(
+                r#"{{"mediaType":"{}","digest":"{digest}","size":2,"artifactType":"{BUNDLE}"}}"#,
+                media_type::OCI_MANIFEST
+            )
+        })
+        .collect();
+    let index =
+        format!(r#"{{"schemaVersion":2,"mediaType":"{}","manifests":[{}]}}"#, media_type::OCI_INDEX, entries.join(","));
+    let registry = scripted(vec![
+        on("GET", format!("/v2/app/referrers/{}", digest())).header("Content-Type", media_type::OCI_INDEX).body(index),
+    ]);
+    let said = cli(&wants("cosign.pub", OF_ALL)).fails(4, &format!("run oci://{}/app:1", registry.host()));
+    assert!(said.contains("none of the first 64 things"), "{said}");
+    assert!(registry.requests().len() < 150, "{}", registry.requests().len());
 }
 
 #[test]
@@ -244,7 +278,7 @@ fn signatures_without_end_are_not_looked_at() {
         on("GET", format!("/v2/app/referrers/{}", digest())).header("Content-Type", media_type::OCI_INDEX).body(many),
     ]);
     let said = cli(&wants("cosign.pub", OF_ALL)).fails(4, &format!("run oci://{}/app:1", registry.host()));
-    assert!(said.contains("none of the first 64 signatures"), "{said}");
+    assert!(said.contains("none of the first 64 things"), "{said}");
     assert!(registry.requests().len() < 20, "{:?}", paths(&registry));
 }
 

@@ -18,7 +18,7 @@ use crate::session::checked;
 use crate::session::grants::Grants;
 use crate::source::{Registries, Source};
 
-/// What is asked. The repository of its reference is granted; nothing else is.
+/// What is asked. The repository of its reference is granted, and nothing else is, where nobody says otherwise.
 #[derive(Clone)]
 pub struct ImageQuery {
     reference: String,
@@ -26,6 +26,8 @@ pub struct ImageQuery {
     parts: wire::Parts,
     options: Vec<(String, String)>,
     resolver: Option<Frontend>,
+    /// Somebody said what it may touch.
+    granted: bool,
     terms: Terms,
 }
 
@@ -38,6 +40,7 @@ impl ImageQuery {
             parts: wire::Parts::empty(),
             options: Vec::new(),
             resolver: None,
+            granted: false,
             terms: Terms::default(),
         }
     }
@@ -88,6 +91,14 @@ impl ImageQuery {
     #[must_use]
     pub fn audit(mut self, audit: Audit) -> Self {
         self.terms.audit = audit;
+        self
+    }
+
+    /// What it may touch, in the place of what its reference names.
+    #[must_use]
+    pub fn grants(mut self, grants: Grants) -> Self {
+        self.granted = true;
+        self.terms.grants = grants;
         self
     }
 
@@ -153,13 +164,13 @@ impl Host {
     /// # Errors
     /// See [`RunError`].
     pub async fn resolve_image(&self, query: ImageQuery) -> Result<Image, RunError> {
-        let ImageQuery { reference, platform, parts, options, resolver, mut terms } = query;
+        let ImageQuery { reference, platform, parts, options, resolver, granted, mut terms } = query;
         let frontend = match resolver {
             Some(frontend) => frontend,
             None => self.load(Component::Bundled(Bundled::Resolve)).await.map_err(RunError::Load)?,
         };
         // What does not parse grants nothing, and the frontend says why it does not.
-        if let Ok(location) = Location::parse(&reference) {
+        if !granted && let Ok(location) = Location::parse(&reference) {
             terms.grants = Grants::new().pull_reference(&location);
         }
         let run = Run { frontend: frontend.clone(), arguments: Vec::new(), terms };

@@ -65,6 +65,14 @@ pub enum PolicyError {
         /// The lock.
         file: String,
     },
+    /// The lock cannot be written.
+    #[error("cannot write {file}: {error}")]
+    NotPinned {
+        /// Which.
+        file: String,
+        /// What the system said.
+        error: std::io::Error,
+    },
     /// There is no place for a lock.
     #[error("there is no place to remember what a frontend's name means: HOME is not set")]
     NoPlace,
@@ -84,7 +92,11 @@ impl PolicyError {
         match self {
             PolicyError::NotAllowed { .. } | PolicyError::NotGranted { .. } | PolicyError::NotSigned { .. } => 4,
             PolicyError::Source { error, .. } => error.code().exit_status(),
-            PolicyError::Io { .. } | PolicyError::Wrong(_) | PolicyError::Moved { .. } | PolicyError::NoPlace => 1,
+            PolicyError::Io { .. }
+            | PolicyError::Wrong(_)
+            | PolicyError::Moved { .. }
+            | PolicyError::NotPinned { .. }
+            | PolicyError::NoPlace => 1,
         }
     }
 
@@ -98,6 +110,7 @@ impl PolicyError {
                 "`cosign sign --key` signs one in a registry, `cosign sign-blob --key` a file, as FILE.sig beside it",
             ),
             PolicyError::Moved { .. } => Some("find out why it moved; --update takes the new one"),
+            PolicyError::NotPinned { .. } => Some("name the frontend by its digest, which needs no lock"),
             PolicyError::NoPlace => {
                 Some("make a portolan.toml here, beside which it is remembered, or name the frontend by its digest")
             }

@@ -98,10 +98,19 @@ impl<'a> Reader<'_, 'a> {
             if matches!(name, Name::Bundled(_)) && !asks {
                 return Err(format!("{}: {:?} is a frontend, and no strategy", key.by, key.value));
             }
+            if matches!(name, Name::Published(_)) && !asks {
+                return Err(format!("{}: {:?} is in a registry, and strategies are files", key.by, key.value));
+            }
             if let Some(other) = entries.iter().find(|entry| entry.value.name == name) {
                 return Err(format!("{}: {:?} has a table already ({})", key.by, key.value, other.by));
             }
             let says = self.says(self.document.subtable(value)?, asks)?;
+            if let (Name::Bundled(_), Some(signed)) = (&name, &says.signed_by) {
+                return Err(format!(
+                    "{}: {:?} is part of this program, and nobody else signs it",
+                    signed.by, key.value
+                ));
+            }
             entries.push(Said::new(Entry { name, says }, key.by));
         }
         Ok(entries.into_iter().map(|entry| entry.value).collect())
@@ -199,7 +208,9 @@ mod tests {
                 "is no pattern of a grant",
             ),
             ("[frontend.inspect]\npush = [\"@name\"]\n", 2, "is no pattern of a grant"),
-            ("[frontend.inspect]\nsigned-by = [\"\"]\n", 2, "the file of a public key"),
+            ("[frontend.\"*\"]\nsigned-by = [\"\"]\n", 2, "the file of a public key"),
+            ("[frontend.inspect]\nsigned-by = [\"x\"]\n", 2, "is part of this program"),
+            ("[strategy.\"oci://*\"]\n", 1, "strategies are files"),
             ("[frontend.inspect]\n[frontend.inspect]\n", 2, "duplicate key"),
             ("[frontend.\"oci://alpine\"]\n[frontend.\"oci://docker.io/library/alpine\"]\n", 2, "has a table already"),
             ("[frontend.\"a.wasm\"]\n[frontend.\"./a.wasm\"]\n", 2, "has a table already (dir/portolan.toml:1)"),

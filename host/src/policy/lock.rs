@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 use portolan_oci::{Digest, Location};
 use toml::de::{DeTable, DeValue};
 
+use super::who::plain;
 use super::{Policy, PolicyError, place};
 
 const NAME: &str = "portolan.lock";
@@ -48,6 +49,7 @@ impl Lock {
     /// # Errors
     /// [`PolicyError::Moved`]; a file that cannot be read, or is none of ours.
     pub fn check(&self, name: &str, digest: &Digest) -> Result<bool, PolicyError> {
+        let name = &*plain(name);
         let text = match File::open(&self.0) {
             Ok(file) => self.text(&file)?,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(false),
@@ -74,7 +76,8 @@ impl Lock {
     /// # Errors
     /// As [`check`](Self::check); a file that cannot be written.
     pub fn pin(&self, name: &str, digest: &Digest, update: bool) -> Result<(), PolicyError> {
-        let write = |error| self.failed("write", error);
+        let name = &*plain(name);
+        let write = |error| PolicyError::NotPinned { file: self.0.display().to_string(), error };
         let folder = self.0.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
         fs::create_dir_all(folder).map_err(write)?;
         let held = self.held().map_err(write)?;

@@ -45,7 +45,10 @@
 //! let frontend = host.load(Component::Named("newest", &bytes)).await?;
 //! let ours = Grants::new().pull("ghcr.io/*")?;
 //! let grants = ruling.grants(&Grants::new(), None)?.within(&ours);
-//! let run = Run::new(&frontend).grants(grants).limits(ruling.limits(&Limits::default()));
+//! let mut run = Run::new(&frontend).grants(grants).limits(ruling.limits(&Limits::default()));
+//! if let Some(limit) = ruling.wall_clock() {
+//!     run = run.wall_clock(Some(limit));
+//! }
 //! # host.run(run).await?;
 //! # Ok(())
 //! # }
@@ -81,13 +84,13 @@ pub struct Policy {
 
 impl Policy {
     /// The file that counts for a program that was started in `folder`, and [nothing](Policy::default) where there is none:
-    /// the nearest `portolan.toml` in it or above, as far up as the folders belong to the same user; else the one in
+    /// the nearest `portolan.toml` in it or above, as far up as the folders belong to the same user or to us; else the one in
     /// `$XDG_CONFIG_HOME/portolan` (`~/.config/portolan`).
     ///
     /// # Errors
     /// As [`open`](Policy::open); a file in a folder of other people's that belongs to neither its owner nor us nor root.
     pub fn nearest(folder: &Path) -> Result<Policy, PolicyError> {
-        place::nearest(folder)?.map_or_else(|| Ok(Policy::default()), |file| Policy::open(&file))
+        place::nearest(folder)?.map_or_else(|| Ok(Policy::default()), |(file, text)| Policy::parse(&text, &file))
     }
 
     /// What this file says.

@@ -15,6 +15,7 @@ use std::path::{Path, PathBuf};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use bytes::Bytes;
 use portolan_oci::{Code, Descriptor, Digest, Index, Manifest};
 use serde::Deserialize;
 
@@ -34,7 +35,7 @@ const STATEMENT: &str = "application/vnd.in-toto+json";
 /// What a statement says that is a signature, and not an attestation of something else.
 const SIGNED: &str = "https://sigstore.dev/cosign/sign/v1";
 
-/// Signatures of one digest that are looked at; each costs two requests.
+/// Manifests and signatures in them of one digest that are looked at; each costs a request.
 const MOST: usize = 64;
 /// A signature's payload, or a bundle.
 const PAYLOAD: u64 = 1 << 20;
@@ -73,7 +74,9 @@ pub(super) async fn of_artifact(
     let referrers = Index::parse(&referrers).map_err(|error| malformed(error.to_string()))?.manifests;
     for referrer in referrers.iter().filter(|it| matches!(it.artifact_type.as_deref(), Some(ARTIFACT | BUNDLE))) {
         if seen >= MOST {
-            return Ok(Found::No(format!("none of the first {MOST} signatures is by such a key")));
+            return Ok(Found::No(format!(
+                "none of the first {MOST} things that are there is a signature by such a key"
+            )));
         }
         if search.manifest(referrer, &mut seen).await? {
             return Ok(Found::Yes);
@@ -81,8 +84,7 @@ pub(super) async fn of_artifact(
     }
     Ok(Found::No(match seen {
         0 => format!("{} has no signature of {}", source.repository(), manifest.digest),
-        1 => "its signature is by another key, or of something else".to_owned(),
-        seen => format!("its {seen} signatures are by other keys, or of something else"),
+        _ => "what is there is by another key, or of something else".to_owned(),
     }))
 }
 
@@ -95,18 +97,22 @@ struct Search<'a> {
 }
 
 impl Search<'_> {
-    /// Whether one of the signatures in this manifest is by one of the keys; `seen` counts them.
+    /// Whether one of the signatures in this manifest is by one of the keys; `seen` counts what was looked at.
     async fn manifest(&self, signatures: &Descriptor, seen: &mut usize) -> Result<bool> {
-        let bytes = self.source.fetch(signatures, self.limits).await?;
+        *seen += 1;
+        let Some(bytes) = self.there(signatures).await? else { return Ok(false) };
         let Ok(manifest) = Manifest::parse(&bytes) else { return Ok(false) };
         for layer in manifest.layers.iter() {
-            if *seen >= MOST {
+            if *seen > MOST {
                 break;
             }
             let is_one = match layer.media_type.as_str() {
                 SIMPLE | BUNDLE if layer.size > PAYLOAD => false,
                 SIMPLE => self.simple(layer).await?,
-                BUNDLE => bundled(&self.source.fetch(layer, self.limits).await?, self.digest, self.keys),
+                BUNDLE => {
+                    let bundle = self.there(layer).await?;
+                    bundle.is_some_and(|bundle| bundled(&bundle, self.digest, self.keys))
+                }
                 _ => continue,
             };
             *seen += 1;
@@ -120,8 +126,22 @@ impl Search<'_> {
     async fn simple(&self, layer: &Descriptor) -> Result<bool> {
         let signature = layer.annotations.get(SIGNATURE).and_then(|text| STANDARD.decode(text.trim()).ok());
         let Some(signature) = signature else { return Ok(false) };
-        let payload = self.source.fetch(layer, self.limits).await?;
-        Ok(self.keys.signed(&payload, &signature) && names(&payload, self.digest))
+        let payload = self.there(layer).await?;
+        Ok(payload.is_some_and(|payload| self.keys.signed(&payload, &signature) && names(&payload, self.digest)))
+    }
+
+    /// A document, where it is there and is what it is said to be: rubbish that somebody else put beside a signature does
+    /// not stand in its way.
+    async fn there(&self, descriptor: &Descriptor) -> Result<Option<Bytes>> {
+        match self.source.fetch(descriptor, self.limits).await {
+            Ok(bytes) => Ok(Some(bytes)),
+            Err(error) => match error.code() {
+                Code::NotFound | Code::DigestMismatch | Code::Malformed | Code::TooLarge | Code::Unsupported => {
+                    Ok(None)
+                }
+                _ => Err(error),
+            },
+        }
     }
 }
 

@@ -54,13 +54,17 @@ impl Name {
             return Ok(Name::Bundled(bundled));
         }
         if let Some(pattern) = text.strip_prefix("oci://").or_else(|| text.strip_prefix("docker://")) {
-            return Pattern::parse(pattern).map(Name::Published).map_err(|error| error.to_string());
-        }
-        if let Some(below) = text.strip_suffix("/*").filter(|_| !text.contains("://")) {
-            return Ok(Name::Below(real(&folder.join(below))));
+            return Pattern::parse(&plain(pattern)).map(Name::Published).map_err(|error| error.to_string());
         }
         if !text.contains("://") && (text.contains('/') || text.ends_with(".wasm")) {
-            return Ok(Name::File(real(&folder.join(text))));
+            let path = text.strip_suffix("/*");
+            let (path, below) = (path.unwrap_or(text), path.is_some());
+            // What looks like more than it is would match nothing, and protect nobody.
+            if path.contains(['*', '?', '[']) || (!below && path.ends_with('/')) {
+                return Err(format!("{text:?} names neither a file nor, by /* at its end, all files of a folder"));
+            }
+            let path = real(&folder.join(if path.is_empty() { "/" } else { path }));
+            return Ok(if below { Name::Below(path) } else { Name::File(path) });
         }
         Err(format!(
             "{text:?} is neither a bundled frontend nor a file (./x.wasm, ./folder/*) nor in a registry (oci://NAME, \
@@ -79,7 +83,9 @@ impl Name {
             (Name::Below(folder), Who::File(path)) if real(path).starts_with(folder) => {
                 (SOME, folder.as_os_str().len())
             }
-            (Name::Published(pattern), Who::Published(reference)) if pattern.covers(&reference.repository()) => {
+            (Name::Published(pattern), Who::Published(reference))
+                if pattern.covers(&plain(&reference.repository())) =>
+            {
                 match pattern {
                     Pattern::Everything => (SOME, 0),
                     Pattern::Below(prefix) => (SOME, prefix.len()),
@@ -90,6 +96,15 @@ impl Name {
         };
         Some(fit)
     }
+}
+
+/// A repository as it is known here, whatever follows its name: a registry is the same in upper case, and at the port that
+/// it has anyway. A rule that forbids, and a lock, must not be got around by that.
+pub(super) fn plain(repository: &str) -> String {
+    let (domain, rest) = repository.split_once('/').unwrap_or(("", repository));
+    let domain = domain.to_ascii_lowercase();
+    let domain = domain.strip_suffix(":443").unwrap_or(&domain);
+    if domain.is_empty() { rest.to_owned() } else { format!("{domain}/{rest}") }
 }
 
 /// Where a path leads; of one that leads nowhere, what it says.
@@ -115,6 +130,7 @@ mod tests {
             (path("a.wasm"), path("plugins/b.wasm"), path("plugins/deep/c.wasm"), path("plugins/link.wasm"));
         let dotted = path("plugins/../a.wasm");
         let newest = Reference::parse("ghcr.io/acme/newest:1").unwrap();
+        let loud = Reference::parse("GHCR.io:443/acme/newest:1").unwrap();
         let hub = Reference::parse("alpine").unwrap();
         let all = [
             ("inspect", Who::Bundled(Bundled::Inspect)),
@@ -124,10 +140,11 @@ mod tests {
             ("b", Who::File(&b)),
             ("c", Who::File(&c)),
             ("newest", Who::Published(&newest)),
+            ("loud", Who::Published(&loud)),
             ("hub", Who::Published(&hub)),
         ];
         for (name, fits) in [
-            ("*", &["a", "a dotted", "link to a", "b", "c", "newest", "hub"][..]),
+            ("*", &["a", "a dotted", "link to a", "b", "c", "newest", "loud", "hub"][..]),
             ("inspect", &["inspect"]),
             ("copy", &[]),
             ("a.wasm", &["a", "a dotted", "link to a"]),
@@ -137,17 +154,17 @@ mod tests {
             ("plugins/*", &["b", "c"]),
             ("./plugins/deep/*", &["c"]),
             ("plug/*", &[]),
-            ("oci://*", &["newest", "hub"]),
-            ("oci://ghcr.io/acme/newest", &["newest"]),
-            ("docker://ghcr.io/acme/*", &["newest"]),
+            ("oci://*", &["newest", "loud", "hub"]),
+            ("oci://ghcr.io/acme/newest", &["newest", "loud"]),
+            ("docker://ghcr.io/acme/*", &["newest", "loud"]),
             ("oci://ghcr.io/acme/new/*", &[]),
-            ("oci://GHCR.io/acme/newest", &[]),
+            ("oci://GHCR.io/acme/newest", &["newest", "loud"]),
+            ("oci://ghcr.io:443/*", &["newest", "loud"]),
+            ("oci://ghcr.io:5000/*", &[]),
+            ("/*", &["a", "a dotted", "link to a", "b", "c"]),
             ("oci://alpine", &["hub"]),
         ] {
-            let Ok(name) = Name::parse(name, folder) else {
-                assert!(fits.is_empty(), "{name}");
-                continue;
-            };
+            let name = Name::parse(name, folder).unwrap();
             let found: Vec<&str> =
                 all.iter().filter(|(_, who)| name.fits(who).is_some()).map(|(label, _)| *label).collect();
             assert_eq!(found, fits, "{name:?}");
@@ -159,9 +176,20 @@ mod tests {
 
     #[test]
     fn refuses_what_is_no_name() {
-        for text in
-            ["", "inspects", "strategy", "https://r.example/x", "oci://", "oci://r.example/a:1", "oci-layout://x/*"]
-        {
+        for text in [
+            "",
+            "inspects",
+            "strategy",
+            "https://r.example/x",
+            "oci://",
+            "oci://r.example/a:1",
+            "oci-layout://x/*",
+            "./plugins/*.wasm",
+            "./plugins/**",
+            "./plugins/",
+            "a?.wasm",
+            "[a].wasm",
+        ] {
             assert!(Name::parse(text, Path::new("/")).is_err(), "{text:?}");
         }
     }

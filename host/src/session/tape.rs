@@ -8,7 +8,7 @@
 //! Given again, the calls have to be the same in the same order; at the first that is not, the run ends and both are shown.
 //! Nothing is asked, read or written then, whatever was granted.
 
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -19,6 +19,7 @@ use base64::engine::general_purpose::STANDARD;
 use portolan_oci::Digest;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
 use crate::bindings::{discovery, pusher, resolver, types};
@@ -26,8 +27,10 @@ use crate::text;
 
 /// The form of a recording.
 const FORM: u32 = 1;
-/// A recording has the documents of a run, some of them in base64, and content that was answered with.
-const MOST: u64 = 1 << 30;
+/// A recording has the documents of a run, and content that was answered with.
+const MOST: u64 = 512 << 20;
+/// A run makes no more calls.
+const CALLS: usize = 100_000;
 /// Of a call, so much is shown.
 const SHOWN: usize = 1_000;
 
@@ -50,10 +53,13 @@ impl fmt::Debug for Recorder {
 
 /// A run that was recorded.
 #[derive(Debug, Clone)]
-pub struct Recorded {
+pub struct Recorded(Arc<Contents>);
+
+#[derive(Debug)]
+pub(crate) struct Contents {
     head: Head,
     documents: HashMap<Digest, Vec<u8>>,
-    calls: VecDeque<Call>,
+    calls: Vec<Call>,
 }
 
 impl Recorded {
@@ -62,7 +68,7 @@ impl Recorded {
     /// # Errors
     /// What it is that is not understood, with its line.
     pub fn read(from: impl Read) -> Result<Self, String> {
-        let mut recorded: Option<Recorded> = None;
+        let mut recorded: Option<Contents> = None;
         let mut left = BufReader::new(from.take(MOST + 1));
         let (mut line, mut read) = (Vec::new(), 0);
         for number in 1.. {
@@ -78,7 +84,7 @@ impl Recorded {
             let wrong = |why: String| Err(format!("line {number}: {why}"));
             match (parsed, &mut recorded) {
                 (Line::Run(head), None) if head.form == FORM => {
-                    recorded = Some(Recorded { head, documents: HashMap::new(), calls: VecDeque::new() });
+                    recorded = Some(Contents { head, documents: HashMap::new(), calls: Vec::new() });
                 }
                 (Line::Run(head), None) => return wrong(format!("it is of form {}, and {FORM} is known", head.form)),
                 (Line::Run(_), Some(_)) => return wrong("another run begins".to_owned()),
@@ -87,20 +93,23 @@ impl Recorded {
                     Some(bytes) => drop(recorded.documents.insert(document.digest, bytes)),
                     None => return wrong("this is no document of that digest".to_owned()),
                 },
-                (Line::Call(call), Some(recorded)) => recorded.calls.push_back(call),
+                (Line::Call(_), Some(recorded)) if recorded.calls.len() >= CALLS => {
+                    return wrong(format!("it has more than {CALLS} calls"));
+                }
+                (Line::Call(call), Some(recorded)) => recorded.calls.push(call),
             }
         }
-        recorded.ok_or_else(|| "it is empty".to_owned())
+        recorded.map(|recorded| Recorded(Arc::new(recorded))).ok_or_else(|| "it is empty".to_owned())
     }
 
     /// What the frontend was asked.
     pub fn arguments(&self) -> &[(String, String)] {
-        &self.head.arguments
+        &self.0.head.arguments
     }
 
     /// The frontend's digest. Another one may be asked the same.
     pub fn frontend(&self) -> &Digest {
-        &self.head.digest
+        &self.0.head.digest
     }
 }
 
@@ -160,12 +169,12 @@ impl Document {
     }
 }
 
-/// A call with its answer.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+/// A call with its answer, which are looked into when it is their turn: as values they would take many times their text.
+#[derive(Debug, Clone, Serialize, Deserialize)]
 struct Call {
     function: String,
-    with: Value,
-    answer: Value,
+    with: Box<RawValue>,
+    answer: Box<RawValue>,
 }
 
 /// What a session has in its player.
@@ -178,9 +187,11 @@ pub(crate) enum Tape {
         /// When it began, in milliseconds since 1970.
         time: u64,
         kept: HashSet<Digest>,
+        /// Bytes so far.
+        written: u64,
     },
     Play {
-        recorded: Box<Recorded>,
+        recorded: Recorded,
         calls: usize,
     },
 }
@@ -193,15 +204,23 @@ pub(crate) struct Torn(pub(crate) String);
 impl Tape {
     pub(crate) fn record(to: Recorder) -> Self {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        Tape::Record { to, time: u64::try_from(now.as_millis()).unwrap_or(u64::MAX), kept: HashSet::new() }
+        Tape::Record { to, time: u64::try_from(now.as_millis()).unwrap_or(u64::MAX), kept: HashSet::new(), written: 0 }
     }
 
     pub(crate) fn play(recorded: Recorded) -> Self {
-        Tape::Play { recorded: Box::new(recorded), calls: 0 }
+        Tape::Play { recorded, calls: 0 }
     }
 
     pub(crate) fn is_none(&self) -> bool {
         matches!(self, Tape::None)
+    }
+
+    pub(crate) fn is_played(&self) -> bool {
+        matches!(self, Tape::Play { .. })
+    }
+
+    pub(crate) fn is_recorded(&self) -> bool {
+        matches!(self, Tape::Record { .. })
     }
 
     /// A run begins.
@@ -220,42 +239,44 @@ impl Tape {
         let time = match self {
             Tape::None => return None,
             Tape::Record { time, .. } => *time,
-            Tape::Play { recorded, .. } => recorded.head.time,
+            Tape::Play { recorded, .. } => recorded.0.head.time,
         };
         Some(Duration::from_millis(time))
     }
 
     /// The answer that was recorded to this call, where something is played.
     pub(crate) fn answer<T: Kept>(&mut self, function: &str, with: &Value) -> Result<Option<T>, Torn> {
-        let Tape::Play { recorded, calls } = self else { return Ok(None) };
-        *calls += 1;
+        let Tape::Play { recorded: Recorded(recorded), calls } = self else { return Ok(None) };
         let asked = shown(function, with);
-        let Some(call) = recorded.calls.pop_front() else {
+        let call = recorded.calls.get(*calls);
+        *calls += 1;
+        let Some(call) = call else {
             return Err(Torn(format!("its call {calls} is one more than was recorded:\n  asked    {asked}")));
         };
-        if call.function != function || call.with != *with {
+        if call.function != function || serde_json::from_str::<Value>(call.with.get()).ok().as_ref() != Some(with) {
             let was = shown(&call.function, &call.with);
             return Err(Torn(format!(
                 "its call {calls} is another than was recorded:\n  recorded {was}\n  asked    {asked}"
             )));
         }
-        let found = T::found(call.answer, recorded);
+        let answer = serde_json::from_str(call.answer.get()).ok();
+        let found = answer.and_then(|answer| T::found(answer, recorded));
         found.map(Some).ok_or_else(|| Torn(format!("the recording has no answer to call {calls}, {asked}")))
     }
 
     /// Writes a call down, where something is recorded.
     pub(crate) fn keep<T: Kept>(&mut self, function: &str, with: Value, answer: &T) -> Result<(), Torn> {
         if let Tape::Record { .. } = self {
-            let answer = answer.keep(self)?;
+            let (with, answer) = (raw(&with)?, raw(&answer.keep(self)?)?);
             self.write(&Line::Call(Call { function: function.to_owned(), with, answer }))?;
         }
         Ok(())
     }
 
-    /// A document as calls name it; where something is recorded, it is written down once.
+    /// A document, written down once where something is recorded; as [`named`] names it.
     pub(crate) fn document(&mut self, bytes: &[u8]) -> Result<Value, Torn> {
         let digest = Digest::sha256(bytes);
-        let named = json!({ "document": digest.as_str() });
+        let named = named(&digest);
         if let Tape::Record { kept, .. } = self
             && kept.insert(digest.clone())
         {
@@ -267,7 +288,7 @@ impl Tape {
     /// That nothing is left of what was recorded.
     pub(crate) fn end(&self) -> Result<(), Torn> {
         match self {
-            Tape::Play { recorded, calls } => match recorded.calls.front() {
+            Tape::Play { recorded: Recorded(recorded), calls } => match recorded.calls.get(*calls) {
                 None => Ok(()),
                 Some(call) => {
                     let (number, was) = (calls + 1, shown(&call.function, &call.with));
@@ -279,27 +300,40 @@ impl Tape {
     }
 
     fn write(&mut self, line: &Line) -> Result<(), Torn> {
-        let Tape::Record { to, .. } = self else { return Ok(()) };
+        let Tape::Record { to, written, .. } = self else { return Ok(()) };
         let failed = |error: String| Torn(format!("the recording cannot be written: {error}"));
         let mut text = serde_json::to_vec(line).map_err(|error| failed(error.to_string()))?;
         text.push(b'\n');
+        *written = written.saturating_add(text.len() as u64);
+        if *written > MOST {
+            return Err(failed(format!("it would be larger than {MOST} bytes")));
+        }
         let mut out = to.0.lock().unwrap_or_else(PoisonError::into_inner);
         out.write_all(&text).and_then(|()| out.flush()).map_err(|error| failed(error.to_string()))
     }
 }
 
-fn shown(function: &str, with: &Value) -> String {
+fn raw(value: &Value) -> Result<Box<RawValue>, Torn> {
+    serde_json::value::to_raw_value(value).map_err(|error| Torn(format!("a call cannot be written down: {error}")))
+}
+
+fn shown(function: &str, with: &impl fmt::Display) -> String {
     let with = with.to_string();
     let cut = text::at_most(&with, SHOWN);
     let more = if cut.len() < with.len() { "…" } else { "" };
     format!("{} {}{more}", text::line(function), text::line(cut))
 }
 
+/// A document as calls name it.
+pub(crate) fn named(digest: &Digest) -> Value {
+    json!({ "document": digest.as_str() })
+}
+
 /// An answer of the host's that can be kept.
 pub(crate) trait Kept: Sized {
     fn keep(&self, tape: &mut Tape) -> Result<Value, Torn>;
     /// The same again; `None` where the recording does not have it.
-    fn found(kept: Value, recorded: &Recorded) -> Option<Self>;
+    fn found(kept: Value, recorded: &Contents) -> Option<Self>;
 }
 
 impl Kept for Vec<u8> {
@@ -307,7 +341,7 @@ impl Kept for Vec<u8> {
         tape.document(self)
     }
 
-    fn found(kept: Value, recorded: &Recorded) -> Option<Self> {
+    fn found(kept: Value, recorded: &Contents) -> Option<Self> {
         let digest = Digest::parse(kept.get("document")?.as_str()?).ok()?;
         recorded.documents.get(&digest).cloned()
     }
@@ -321,7 +355,7 @@ impl<T: Kept> Kept for Result<T, types::Error> {
         })
     }
 
-    fn found(mut kept: Value, recorded: &Recorded) -> Option<Self> {
+    fn found(mut kept: Value, recorded: &Contents) -> Option<Self> {
         match (kept.get_mut("ok").map(Value::take), kept.get_mut("error").map(Value::take)) {
             (Some(answer), None) => T::found(answer, recorded).map(Ok),
             (None, Some(error)) => serde_json::from_value(error).ok().map(Err),
@@ -335,7 +369,7 @@ impl<T: Kept> Kept for Vec<Result<T, types::Error>> {
         self.iter().map(|answer| answer.keep(tape)).collect()
     }
 
-    fn found(kept: Value, recorded: &Recorded) -> Option<Self> {
+    fn found(kept: Value, recorded: &Contents) -> Option<Self> {
         match kept {
             Value::Array(answers) => answers.into_iter().map(|answer| Kept::found(answer, recorded)).collect(),
             _ => None,
@@ -350,7 +384,7 @@ macro_rules! kept_as_it_is {
                 plain(self)
             }
 
-            fn found(kept: Value, _: &Recorded) -> Option<Self> {
+            fn found(kept: Value, _: &Contents) -> Option<Self> {
                 again(kept)
             }
         })*

@@ -5,15 +5,16 @@ use std::future::ready;
 
 use bytes::Bytes;
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
-use portolan_oci::Descriptor;
+use portolan_oci::{Descriptor, Digest};
 use serde_json::json;
 use wasmtime::component::HasData;
 
-use super::tape::Torn;
+use super::tape::{Torn, named};
 use super::{Session, budget, checked};
 use crate::bindings::{blobs, discovery, fetcher, host, pusher, resolver, types};
 use crate::error;
 use crate::source::ByteStream;
+use crate::text;
 
 /// A session behind its tape.
 pub(crate) struct Taped<'a>(pub(crate) &'a mut Session);
@@ -63,19 +64,25 @@ impl HasData for Tapes {
     type Data<'a> = Taped<'a>;
 }
 
-/// The arguments that are told are what has to be the same for a call to be the same.
+/// The arguments that are told are what has to be the same for a call to be the same; so many calls it counts for, played
+/// or not. What the tape takes is none of the guest's time.
 macro_rules! taped {
-    ($this:ident, $function:literal, [$($told:expr),*], $ask:expr) => {{
+    ($this:ident, $function:literal, $calls:expr, [$($told:expr),*], $ask:expr) => {{
         if $this.0.tape.is_none() {
             return $ask;
         }
         let with = json!([$($told),*]);
+        if $this.0.tape.is_played() {
+            $this.0.count($calls, 0)?;
+        }
         if let Some(answer) = $this.0.tape.answer($function, &with)? {
-            $this.0.count_call(0)?;
+            $this.0.meter.enter();
             return Ok(answer);
         }
         let answer = $ask?;
+        $this.0.meter.leave();
         $this.0.tape.keep($function, with, &answer)?;
+        $this.0.meter.enter();
         Ok(answer)
     }};
 }
@@ -84,11 +91,11 @@ impl types::Host for Taped<'_> {}
 
 impl host::Host for Taped<'_> {
     fn platform(&mut self) -> wasmtime::Result<String> {
-        taped!(self, "platform", [], host::Host::platform(self.0))
+        taped!(self, "platform", 1, [], host::Host::platform(self.0))
     }
 
     fn features(&mut self) -> wasmtime::Result<Vec<String>> {
-        taped!(self, "features", [], host::Host::features(self.0))
+        taped!(self, "features", 1, [], host::Host::features(self.0))
     }
 
     fn log(&mut self, level: host::Level, message: String) -> wasmtime::Result<()> {
@@ -98,18 +105,24 @@ impl host::Host for Taped<'_> {
 
 impl resolver::Host for Taped<'_> {
     async fn resolve(&mut self, reference: String) -> wasmtime::Result<Result<resolver::Resolved, types::Error>> {
-        taped!(self, "resolve", [reference], resolver::Host::resolve(self.0, reference).await)
+        taped!(self, "resolve", 1, [reference], resolver::Host::resolve(self.0, reference).await)
     }
 
     async fn resolve_all(
         &mut self,
         references: Vec<String>,
     ) -> wasmtime::Result<Vec<Result<resolver::Resolved, types::Error>>> {
-        taped!(self, "resolve-all", [references], resolver::Host::resolve_all(self.0, references).await)
+        taped!(
+            self,
+            "resolve-all",
+            references.len().max(1),
+            [references],
+            resolver::Host::resolve_all(self.0, references).await
+        )
     }
 
     async fn entries(&mut self, repository: String) -> wasmtime::Result<Result<resolver::Resolved, types::Error>> {
-        taped!(self, "entries", [repository], resolver::Host::entries(self.0, repository).await)
+        taped!(self, "entries", 1, [repository], resolver::Host::entries(self.0, repository).await)
     }
 }
 
@@ -119,13 +132,35 @@ impl fetcher::Host for Taped<'_> {
         repository: String,
         descriptor: types::Descriptor,
     ) -> wasmtime::Result<Result<Vec<u8>, types::Error>> {
-        taped!(self, "fetch", [repository, descriptor], fetcher::Host::fetch(self.0, repository, descriptor).await)
+        let digest = descriptor.digest.clone();
+        let fetched: wasmtime::Result<Result<Vec<u8>, types::Error>> = async {
+            taped!(
+                self,
+                "fetch",
+                1,
+                [repository, descriptor],
+                fetcher::Host::fetch(self.0, repository, descriptor).await
+            )
+        }
+        .await;
+        let fetched = fetched?;
+        // A recording answers with documents that are what their digests say; that it is the one that was asked for, too, is
+        // looked at here.
+        if let (true, Ok(bytes)) = (self.0.tape.is_played(), &fetched)
+            && Digest::parse(&digest).is_ok_and(|digest| !digest.matches(bytes))
+        {
+            return Err(
+                Torn(format!("the recording has another document in the place of {}", text::line(&digest))).into()
+            );
+        }
+        Ok(fetched)
     }
 
     async fn prefetch(&mut self, repository: String, descriptors: Vec<types::Descriptor>) -> wasmtime::Result<()> {
         taped!(
             self,
             "prefetch",
+            descriptors.len().clamp(1, super::answers::WAITING),
             [repository, descriptors],
             fetcher::Host::prefetch(self.0, repository, descriptors).await
         )
@@ -143,6 +178,7 @@ impl blobs::Host for Taped<'_> {
         taped!(
             self,
             "read",
+            1,
             [repository, descriptor, offset, length],
             blobs::Host::read(self.0, repository, descriptor, offset, length).await
         )
@@ -155,7 +191,7 @@ impl discovery::Host for Taped<'_> {
         repository: String,
         next: Option<String>,
     ) -> wasmtime::Result<Result<discovery::TagPage, types::Error>> {
-        taped!(self, "tags", [repository, next], discovery::Host::tags(self.0, repository, next).await)
+        taped!(self, "tags", 1, [repository, next], discovery::Host::tags(self.0, repository, next).await)
     }
 
     async fn referrers(
@@ -167,6 +203,7 @@ impl discovery::Host for Taped<'_> {
         taped!(
             self,
             "referrers",
+            1,
             [repository, digest, artifact_type],
             discovery::Host::referrers(self.0, repository, digest, artifact_type).await
         )
@@ -181,12 +218,23 @@ impl pusher::Host for Taped<'_> {
         descriptor: types::Descriptor,
         content: Vec<u8>,
     ) -> wasmtime::Result<Result<pusher::Pushed, types::Error>> {
-        taped!(
-            self,
-            "push",
-            [repository, name, descriptor, self.0.tape.document(&content)?],
-            pusher::Host::push(self.0, repository, name, descriptor, content).await
-        )
+        let document = self.0.tape.is_recorded().then(|| content.clone());
+        let pushed: wasmtime::Result<Result<pusher::Pushed, types::Error>> = async {
+            taped!(
+                self,
+                "push",
+                1,
+                [repository, name, descriptor, named(&Digest::sha256(&content))],
+                pusher::Host::push(self.0, repository, name, descriptor, content).await
+            )
+        }
+        .await;
+        let pushed = pushed?;
+        // What was refused is not worth its room.
+        if let (Some(document), Ok(_)) = (document, &pushed) {
+            self.0.tape.document(&document)?;
+        }
+        Ok(pushed)
     }
 
     async fn copy(
@@ -195,6 +243,12 @@ impl pusher::Host for Taped<'_> {
         target: String,
         items: Vec<pusher::Item>,
     ) -> wasmtime::Result<Result<(), types::Error>> {
-        taped!(self, "copy", [source, target, items], pusher::Host::copy(self.0, source, target, items).await)
+        taped!(
+            self,
+            "copy",
+            items.len().max(1),
+            [source, target, items],
+            pusher::Host::copy(self.0, source, target, items).await
+        )
     }
 }

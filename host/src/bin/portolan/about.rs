@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 
 use clap::{Arg, Command};
-use portolan::{Bundled, Component, Frontend, Info, Kind};
+use portolan::{Bundled, Component, Frontend, Info, Kind, Limits};
 
 use crate::chosen::{self, Named};
 use crate::exit::Exit;
@@ -40,7 +40,7 @@ pub async fn frontends(words: &[OsString]) -> Result<u8, Exit> {
         Ok(matches) => matches,
         Err(error) => return said(&error),
     };
-    let host = host(None)?;
+    let host = host(None, Limits::default())?;
     let mut all = Vec::new();
     for (name, ..) in FRONTENDS {
         let bundled = Bundled::named(name).ok_or_else(|| Exit::failure(format!("{name} is not bundled")))?;
@@ -77,8 +77,10 @@ pub async fn describe(words: &[OsString]) -> Result<u8, Exit> {
         Ok(matches) => matches,
         Err(error) => return said(&error),
     };
-    let host = host(None)?;
-    let chosen = Named::of(&matches)?.chosen(&policy::policy()?, &matches).await?;
+    let (rules, named) = (policy::policy()?, Named::of(&matches)?);
+    let limits = policy::ruling(&rules, named.who(), None).limits(&Limits::default());
+    let chosen = named.chosen(&rules, &matches).await?;
+    let host = host(None, limits)?;
     let loaded = host.load(chosen.component()).await?;
     let info = loaded.describe().await?;
     if matches.get_one::<String>("format").is_some_and(|format| format == "json") {

@@ -44,7 +44,7 @@ pub fn read(info: &Info, matches: &ArgMatches) -> Result<Arguments, Exit> {
                 Kind::PullReference if !is_reference(&typed) => typed,
                 Kind::PullReference => {
                     let location = stores.locate(&typed)?;
-                    grants = grants.pull_reference(&location);
+                    grants = named(grants, &location);
                     boundary(location, typed)
                 }
                 Kind::PushReference => {
@@ -64,7 +64,7 @@ pub fn read(info: &Info, matches: &ArgMatches) -> Result<Arguments, Exit> {
                     };
                     match location {
                         Some(location) => {
-                            grants = grants.pull_reference(&location);
+                            grants = named(grants, &location);
                             boundary(location, text)
                         }
                         None => text,
@@ -80,6 +80,14 @@ pub fn read(info: &Info, matches: &ArgMatches) -> Result<Arguments, Exit> {
     values.extend(format(info, matches).map(|format| ("format".into(), format)));
     values.extend(mode(matches).map(|mode| ("mode".into(), mode.as_str().into())));
     Ok(Arguments { values, grants, stores })
+}
+
+/// What naming it grants: a store that is named is given to the run, and that is what lets it read there.
+fn named(grants: Grants, location: &Location) -> Grants {
+    match location {
+        Location::Registry(_) => grants.pull_reference(location),
+        Location::Store(_) => grants,
+    }
 }
 
 /// Whose results are meant by `buildkit://…`: the builder that is named, else the one that built what the metadata tell of.

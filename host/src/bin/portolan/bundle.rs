@@ -7,7 +7,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 use clap::{Arg, ArgAction, Command, value_parser};
-use portolan::BundleReads;
+use portolan::{BundleReads, Limits};
 
 use crate::chosen::{self, Named};
 use crate::exit::{Exit, say};
@@ -62,7 +62,7 @@ pub async fn bundle(words: &[OsString]) -> Result<u8, Exit> {
     let (rules, named) = (policy::policy()?, Named::of(&matches)?);
     let strategy = matches.get_one::<PathBuf>("strategy").cloned();
     let ruling = policy::ruling(&rules, named.who(), strategy.as_deref());
-    let host = host(policy::strategy(strategy, &ruling)?.as_ref())?;
+    let host = host(policy::strategy(strategy, &ruling)?.as_ref(), ruling.limits(&Limits::default()))?;
     let chosen = named.chosen(&rules, &matches).await?;
     let component = chosen.component();
     // What no command line can be made of here, none can be made of there.

@@ -5,7 +5,7 @@ use std::ffi::OsString;
 
 use clap::{Arg, Command};
 use portolan::policy::Who;
-use portolan::{Bundled, Component};
+use portolan::{Bundled, Component, Limits};
 
 use crate::chosen::{self, Named};
 use crate::exit::Exit;
@@ -30,8 +30,8 @@ pub async fn run(words: &[OsString], screen: &Screen) -> Result<u8, Exit> {
         "explain" if rest.first().is_some_and(|word| word == "registry") => registries::explain(rest).await,
         "explain" if rest.first().is_some_and(|word| word == "policy") => policy::explain(rest),
         "bundle" => bundle::bundle(rest).await,
-        "completions" => manual::completions(rest, tree().await?),
-        "man" => manual::pages(rest, tree().await?),
+        "completions" => manual::completions(rest, tree).await,
+        "man" => manual::pages(rest, tree).await,
         _ => match FRONTENDS.iter().find(|(name, ..)| *name == first) {
             Some((name, _, example)) => {
                 let bundled = Bundled::named(name).ok_or_else(|| Exit::failure(format!("{name} is not bundled")))?;
@@ -69,7 +69,7 @@ fn top() -> Command {
 
 /// Every command with all of its options: what the bundled frontends say of themselves, and what is ours.
 async fn tree() -> Result<Command, Exit> {
-    let host = host(None)?;
+    let host = host(None, Limits::default())?;
     let mut tree = root();
     for (name, _, example) in FRONTENDS {
         let bundled = Bundled::named(name).ok_or_else(|| Exit::failure(format!("{name} is not bundled")))?;

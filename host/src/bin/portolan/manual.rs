@@ -26,14 +26,14 @@ pub fn completions_command() -> Command {
 }
 
 /// Prints them.
-pub fn completions(words: &[OsString], mut tree: Command) -> Result<u8, Exit> {
+pub async fn completions(words: &[OsString], tree: impl AsyncFnOnce() -> Result<Command, Exit>) -> Result<u8, Exit> {
     let matches = match completions_command().try_get_matches_from(words) {
         Ok(matches) => matches,
         Err(error) => return said(&error),
     };
     let Some(&shell) = matches.get_one::<Shell>("shell") else { return Ok(2) };
     let mut script = Vec::new();
-    clap_complete::generate(shell, &mut tree, "portolan", &mut script);
+    clap_complete::generate(shell, &mut tree().await?, "portolan", &mut script);
     output::own(&String::from_utf8_lossy(&script)).map(|()| 0)
 }
 
@@ -54,7 +54,7 @@ pub fn pages_command() -> Command {
 }
 
 /// Writes them.
-pub fn pages(words: &[OsString], tree: Command) -> Result<u8, Exit> {
+pub async fn pages(words: &[OsString], tree: impl AsyncFnOnce() -> Result<Command, Exit>) -> Result<u8, Exit> {
     let matches = match pages_command().try_get_matches_from(words) {
         Ok(matches) => matches,
         Err(error) => return said(&error),
@@ -63,6 +63,6 @@ pub fn pages(words: &[OsString], tree: Command) -> Result<u8, Exit> {
     let failed = |error: std::io::Error| {
         Exit::failure(format!("cannot write manual pages to {}: {error}", folder.display())).because_of(&error)
     };
-    clap_mangen::generate_to(tree, folder).map_err(failed)?;
+    clap_mangen::generate_to(tree().await?, folder).map_err(failed)?;
     Ok(0)
 }

@@ -38,9 +38,8 @@ pub fn strategy(path: Option<PathBuf>, ruling: &Ruling) -> Result<Option<Chosen>
     admitted(path, rule).map(Some)
 }
 
-/// A run within the budgets that are said.
-pub fn bounded(run: Run, ruling: &Ruling) -> Run {
-    let run = run.limits(ruling.limits(&Limits::default()));
+/// A run that ends when it is said to, even if it is a bundled frontend's; all else that bounds it is its host's.
+pub fn patient(run: Run, ruling: &Ruling) -> Run {
     match ruling.wall_clock() {
         Some(limit) => run.wall_clock(Some(limit)),
         None => run,

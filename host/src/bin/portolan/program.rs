@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use clap::{Arg, ArgAction, ArgMatches};
 use portolan::policy::{Policy, Ruling, Who};
-use portolan::{Component, Frontend, Grants, Host, Recorded, Run, Stats};
+use portolan::{Component, Frontend, Grants, Host, Limits, Recorded, Run, Stats};
 
 use crate::exit::{Exit, say};
 use crate::metadata::MetadataFile;
@@ -43,7 +43,7 @@ impl Program<'_> {
         let strategy = frontend::named(words, "--strategy");
         let ruling = policy::ruling(&self.policy, self.who, strategy.as_deref());
         ruling.admit()?;
-        let host = host(policy::strategy(strategy, &ruling)?.as_ref())?;
+        let host = host(policy::strategy(strategy, &ruling)?.as_ref(), ruling.limits(&Limits::default()))?;
         let begun = Instant::now();
         let loaded = host.load(self.component).await?;
         let ready = begun.elapsed();
@@ -53,7 +53,7 @@ impl Program<'_> {
             None => self.anew(words, before, &loaded, &ruling).await?,
         };
         let (run, matches) = match todo {
-            Todo::Run(run, matches) => (policy::bounded(*run, &ruling), matches),
+            Todo::Run(run, matches) => (policy::patient(*run, &ruling), matches),
             Todo::Said(status) => return Ok(status),
         };
         let wants_stats = before.is_some_and(|before| before.get_flag("stats") || matches.get_flag("stats"));

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use portolan::Host;
+use portolan::{Host, Limits};
 
 use crate::chosen::Chosen;
 use crate::exit::Exit;
@@ -51,10 +51,11 @@ pub fn said(error: &clap::Error) -> Result<u8, Exit> {
     }
 }
 
-/// A host with a cache and, where one is given, another strategy. Which registries there are is known when a frontend's
+/// A host with a cache, with what bounds its runs, a frontend's description of itself among them, and, where one is given,
+/// another strategy. Which registries there are is known when a frontend's
 /// options are, and belongs to a run.
-pub fn host(strategy: Option<&Chosen>) -> Result<Host, Exit> {
-    let mut builder = Host::builder();
+pub fn host(strategy: Option<&Chosen>, limits: Limits) -> Result<Host, Exit> {
+    let mut builder = Host::builder().limits(limits);
     if let Some(cache) = cache_folder() {
         builder = builder.cache_dir(cache);
     }

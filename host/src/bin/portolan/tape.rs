@@ -2,7 +2,6 @@
 
 use std::ffi::OsString;
 use std::fs::File;
-use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
 use clap::{Arg, ArgMatches, Command, value_parser};
@@ -41,16 +40,33 @@ pub fn command(path: &str) -> Command {
 /// Where the run is written down: a new file for its owner alone, in the place of what was there.
 pub fn recorder(matches: &[&ArgMatches]) -> Result<Option<Recorder>, Exit> {
     let Some(path) = matches.iter().find_map(|matches| matches.get_one::<PathBuf>(RECORD)) else { return Ok(None) };
-    let file = File::options().write(true).create(true).truncate(true).mode(0o600).open(path);
     let file =
-        file.map_err(|error| Exit::failure(format!("cannot write the recording {}: {error}", path.display())))?;
+        new(path).map_err(|error| Exit::failure(format!("cannot write the recording {}: {error}", path.display())))?;
     Ok(Some(Recorder::new(file)))
+}
+
+fn new(path: &Path) -> std::io::Result<File> {
+    // A device, or a pipe to another program, is not replaced.
+    if std::fs::metadata(path).is_ok_and(|there| !there.is_file()) {
+        return File::options().write(true).open(path);
+    }
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    Ok(tempfile::Builder::new().prefix(".portolan").tempfile_in(folder)?.persist(path)?)
 }
 
 /// The recording that is named on either side of the frontend.
 pub fn recorded(before: &ArgMatches, words: &[OsString]) -> Result<Option<Recorded>, Exit> {
-    let named = before.get_one::<PathBuf>(REPLAY).cloned().or_else(|| frontend::named(words, "--replay"));
-    named.map(|path| read(&path)).transpose()
+    let sides = [before.get_one::<PathBuf>(REPLAY).cloned(), frontend::named(words, "--replay")];
+    let path = match sides {
+        [Some(_), Some(_)] => return Err(Exit::usage("--replay is given twice")),
+        [None, None] => return Ok(None),
+        [Some(path), None] | [None, Some(path)] => path,
+    };
+    if before.contains_id("allow") || before.contains_id(RECORD) {
+        let why = "a run that is given again asks nobody: --replay goes neither with --allow nor with --record";
+        return Err(Exit::usage(why));
+    }
+    read(&path).map(Some)
 }
 
 fn read(path: &Path) -> Result<Recorded, Exit> {
