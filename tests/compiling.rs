@@ -104,6 +104,20 @@ const EDGES: &[Edge] = &[
         at: (64 * 100, 64 * 101),
     },
     Edge {
+        field: "instance_memory",
+        set: |limits, most| limits.instance_memory = most,
+        // Whatever an instance keeps: of an import, a function, a table, a memory and globals.
+        parts: |bytes| {
+            let globals = times((bytes - 32) / 64 - 4, "(global i32 (i32.const 0))");
+            format!(
+                r#"(core module $e (func (export "f"))) (core instance $e (instantiate $e))
+                   (core module $m (import "e" "f" (func)) (func) (table 1 funcref) (memory 1) {globals}) {}"#,
+                times(2, r#"(core instance (instantiate $m (with "e" (instance $e))))"#)
+            )
+        },
+        at: (32 + 64 * 10, 32 + 64 * 11),
+    },
+    Edge {
         field: "functions",
         set: |limits, most| limits.functions = most,
         parts: |count| times(2, &module(&times(count / 2, "(func)"))),
@@ -195,6 +209,47 @@ fn is_too_heavy(error: &LoadError, wanted: &str, most: u64) -> bool {
     }
 }
 
+/// Each of what has branches in it, or becomes a call, weighs what it does.
+#[tokio::test]
+async fn every_branch_counts() {
+    const PASSIVE: &str = r#"(data $data "x") (elem $elem func)"#;
+    const TIMES: u64 = 5;
+    for (code, weight) in [
+        ("loop end", 6),
+        ("i32.const 0 if end", 1),
+        ("block br 0 end", 1),
+        ("block i32.const 0 br_if 0 end", 1),
+        // Of three targets.
+        ("block i32.const 0 br_table 0 0 0 end", 3),
+        ("block i32.const 0 br_table 0 end", 1),
+        ("call $f", 1),
+        ("return_call $f", 1),
+        ("i32.const 0 call_indirect $table (type $t)", 12),
+        ("i32.const 0 return_call_indirect $table (type $t)", 12),
+        ("i32.const 0 memory.grow drop", 12),
+        ("i32.const 0 i32.const 0 i32.const 0 memory.copy", 12),
+        ("i32.const 0 i32.const 0 i32.const 0 memory.fill", 12),
+        ("i32.const 0 i32.const 0 i32.const 0 memory.init $data", 12),
+        ("data.drop $data", 12),
+        ("i32.const 0 table.get $table drop", 12),
+        ("i32.const 0 ref.null func table.set $table", 12),
+        ("ref.null func i32.const 0 table.grow $table drop", 12),
+        ("i32.const 0 i32.const 0 i32.const 0 table.copy $table $table", 12),
+        ("i32.const 0 ref.null func i32.const 0 table.fill $table", 12),
+        ("i32.const 0 i32.const 0 i32.const 0 table.init $table $elem", 12),
+        ("elem.drop $elem", 12),
+    ] {
+        let function = format!("(func $f {})", times(TIMES, &format!("{code} ")));
+        let bytes = component(FRONTEND, &module(&format!("{PASSIVE} {function}")));
+        for (most, heavy) in [(effort(TIMES * weight, 0), false), (effort(TIMES * weight, 0) - 1, true)] {
+            let host = Host::builder().limits(Limits { function_effort: most, ..Limits::default() }).build().unwrap();
+            let error = host.load(Component::Bytes(&bytes)).await.unwrap_err();
+            assert_eq!(is_too_heavy(&error, "function_effort", most), heavy, "{code}: {error}");
+            assert!(heavy || matches!(error, LoadError::VersionSkew { .. }), "{code}: {error}");
+        }
+    }
+}
+
 /// A few bytes that ask for ten thousand millions of instances.
 #[tokio::test]
 async fn what_multiplies_is_counted_and_not_made() {
@@ -209,11 +264,17 @@ async fn what_multiplies_is_counted_and_not_made() {
     let passed = r#"(component $c (import "m" (core module $m)) (core instance (instantiate $m)))"#;
     let exported = r#"(component $c (core module $m) (export "m" (core module $m))) (instance $i (instantiate $c))
                       (alias export $i "m" (core module $m)) (core instance (instantiate $m))"#;
+    // Nor can components.
+    let [passed_whole, exported_whole] = [passed, exported].map(|parts| parts.replace("core ", ""));
+    let [passed_whole, exported_whole] =
+        [passed_whole, exported_whole].map(|parts| parts.replace("module", "component"));
     let host = Host::builder().build().unwrap();
     for (parts, why) in [
         (laughs.as_str(), "instances of its parts, and 500 is the most"),
         (passed, "it instantiates what it does not hold"),
         (exported, "it instantiates what it does not hold"),
+        (&passed_whole, "it instantiates what it does not hold"),
+        (&exported_whole, "it instantiates what it does not hold"),
     ] {
         let error = host.load(Component::Bytes(&component(FRONTEND, parts))).await.unwrap_err();
         assert!(error.to_string().contains(why), "{error}");
