@@ -152,3 +152,30 @@ impl Default for Limits {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_bounds_a_run_is_the_least_of_both() {
+        let of = |count: u64| Limits {
+            guest_memory: count,
+            guest_cpu: Duration::from_secs(count),
+            wall_clock: Some(Duration::from_secs(count)),
+            host_calls: count,
+            run_documents: count,
+            response: count,
+            // Not a run's.
+            document: count,
+            ..Limits::default()
+        };
+        let (narrow, wide) = (of(1), of(2));
+        assert_eq!(narrow.within(&wide), narrow);
+        assert_eq!(wide.within(&narrow), Limits { document: 2, ..of(1) });
+        let without_end = |limits: &Limits| Limits { wall_clock: None, ..limits.clone() };
+        assert_eq!(without_end(&wide).within(&narrow).wall_clock, narrow.wall_clock);
+        assert_eq!(wide.within(&without_end(&narrow)).wall_clock, wide.wall_clock);
+        assert_eq!(without_end(&wide).within(&without_end(&narrow)).wall_clock, None);
+    }
+}

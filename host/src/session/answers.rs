@@ -223,3 +223,52 @@ async fn ask(source: &dyn Source, what: &What, limits: &Limits) -> Answer {
 fn root(descriptor: Descriptor) -> Answer {
     Ok(Found { descriptor: Some(descriptor), bytes: Bytes::new() })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_names_mean_is_forgotten_where_it_was_written_to() {
+        let digest = || Digest::sha256(b"");
+        let document = What::Document { media_type: "a/b".into(), digest: digest(), size: 0 };
+        let mut answers = Answers::new(Arc::default());
+        let all = [
+            (What::Tag("1".into()), true),
+            (What::Entries, true),
+            (What::Referrers { digest: digest(), artifact_type: None }, true),
+            (What::Root(digest()), false),
+            (document, false),
+        ];
+        let question = |repository: &str, what: &What| Question { repository: repository.into(), what: what.clone() };
+        for repository in ["r.example/here", "r.example/there"] {
+            for (what, _) in &all {
+                answers.learn(question(repository, what), Bytes::new());
+            }
+        }
+        answers.forget_names("r.example/here");
+        for (what, is_name) in &all {
+            assert_eq!(answers.known.contains_key(&question("r.example/here", what)), !is_name, "{what:?}");
+            assert!(answers.known.contains_key(&question("r.example/there", what)), "{what:?}");
+        }
+    }
+
+    #[test]
+    fn documents_are_counted_to_the_edge() {
+        let mut answers = Answers::new(Arc::new(Limits { run_documents: 10, ..Limits::default() }));
+        for (bytes, fits) in [(4, true), (7, false), (6, true), (1, false), (u64::MAX, false), (0, true)] {
+            assert_eq!(answers.count(bytes, "r.example/a").is_ok(), fits, "{bytes}");
+        }
+        assert_eq!(answers.documents(), 10);
+    }
+
+    #[test]
+    fn what_was_answered_once_stays() {
+        let mut answers = Answers::new(Arc::default());
+        let question = Question { repository: "r.example/a".into(), what: What::Entries };
+        for bytes in ["first", "second"] {
+            answers.learn(question.clone(), Bytes::from_static(bytes.as_bytes()));
+        }
+        assert_eq!(answers.known[&question].as_ref().unwrap().bytes, "first");
+    }
+}

@@ -271,6 +271,12 @@ mod tests {
         );
         memory.memory_grow_failed(wasmtime::Error::msg("no")).unwrap();
         assert_eq!(memory.used(), 64 << 10);
+        // One that failed before it was asked about takes nothing back.
+        memory.memory_grow_failed(wasmtime::Error::msg("no")).unwrap();
+        assert_eq!(memory.used(), 64 << 10);
+        assert!(memory.memory_growing(64 << 10, 128 << 10, None).unwrap(), "what is there already counts once");
+        memory.table_grow_failed(wasmtime::Error::msg("no")).unwrap();
+        assert_eq!(memory.used(), 64 << 10);
     }
 
     #[test]

@@ -358,6 +358,7 @@ mod tests {
 
     #[test]
     fn refuses_what_is_no_pattern() {
+        let digest = portolan_oci::Digest::sha256(b"");
         for text in [
             "",
             "/*",
@@ -374,6 +375,8 @@ mod tests {
             "exa_mple.com/*",
             "oci-layout://a:1",
             "https://r.example/*",
+            &format!("r.example/app@{digest}"),
+            &format!("oci-layout://a@{digest}"),
         ] {
             assert!(Grants::new().pull(text).is_err(), "{text:?}");
         }
@@ -384,7 +387,8 @@ mod tests {
         let grants = Grants::new().push("r.example/app").unwrap();
         assert!(grants.allows_push("r.example/app") && grants.allows_pull("r.example/app"));
         let reference = Location::parse("alpine:3").unwrap();
-        assert!(Grants::new().pull_reference(&reference).allows_pull("docker.io/library/alpine"));
+        let read = Grants::new().pull_reference(&reference);
+        assert!(read.allows_pull("docker.io/library/alpine") && !read.allows_push("docker.io/library/alpine"));
         assert!(Grants::new().push_reference(&reference).allows_push("docker.io/library/alpine"));
     }
 }

@@ -11,6 +11,8 @@ mod imports;
 pub mod log;
 pub mod tape;
 pub(crate) mod taped;
+#[cfg(test)]
+mod tests;
 mod writing;
 
 use std::sync::Arc;
