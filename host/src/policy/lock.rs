@@ -161,6 +161,8 @@ impl Lock {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+
     use super::*;
 
     fn digest(bytes: &[u8]) -> Digest {
@@ -218,16 +220,27 @@ mod tests {
             "[frontends]\n\"r.example/f:1\" = \"sha256:../..\"\n",
             "frontends = 1\n",
             "[frontends]\n\"r.example/f:1\\\" = 1\" = \"sha256:44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a\"\n",
+            "[frontends]\n\"oci-layout://x\" = \"sha256:44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a\"\n",
+            &format!("#{}", " ".repeat(4 << 20)),
             "\u{feff}\u{0}",
         ] {
             fs::write(&pins.0, text).unwrap();
-            assert!(pins.check("r.example/f:1", &digest(b"1")).is_err(), "{text:?}");
-            assert!(pins.pin("r.example/f:1", &digest(b"1"), true).is_err(), "{text:?}");
+            assert!(pins.check("r.example/f:1", &digest(b"1")).is_err(), "{text:.100}");
+            assert!(pins.pin("r.example/f:1", &digest(b"1"), true).is_err(), "{text:.100}");
             assert_eq!(fs::read_to_string(&pins.0).unwrap(), text);
         }
         fs::write(&pins.0, [0xff, 0xfe]).unwrap();
         assert!(pins.check("r.example/f:1", &digest(b"1")).is_err());
         fs::write(&pins.0, "").unwrap();
         assert!(!pins.check("r.example/f:1", &digest(b"1")).unwrap());
+        // What cannot be looked for is not missing.
+        assert!(Lock::in_folder(&pins.0).check("r.example/f:1", &digest(b"1")).is_err());
+        // Whoever may read it may do so when it was written anew.
+        let mode = |mode| fs::set_permissions(&pins.0, fs::Permissions::from_mode(mode)).unwrap();
+        for wanted in [0o600, 0o664] {
+            mode(wanted);
+            pins.pin("r.example/f:1", &digest(b"1"), true).unwrap();
+            assert_eq!(fs::metadata(&pins.0).unwrap().mode() & 0o777, wanted);
+        }
     }
 }

@@ -103,6 +103,11 @@ mod tests {
         fs::remove_file(&file).unwrap();
         fs::create_dir(&file).unwrap();
         assert!(nearest(scratch.path()).is_err());
+        let large = scratch.path().join("large");
+        fs::write(&large, "#".repeat(1 << 20)).unwrap();
+        assert!(text(&large).is_ok());
+        fs::write(&large, "#".repeat((1 << 20) + 1)).unwrap();
+        assert!(text(&large).unwrap_err().to_string().contains("larger than"));
     }
 
     #[test]
@@ -119,6 +124,14 @@ mod tests {
         if std::os::unix::fs::lchown(&link, Some(us + 1), None).is_ok() {
             assert!(there(&link, &[us]).is_err());
             assert!(there(&link, &[us, us + 1]).is_ok());
+            std::os::unix::fs::chown(&file, Some(65_534), None).unwrap();
+            assert!(nearest(scratch.path()).unwrap_err().to_string().contains("belongs to user 65534"));
+            // Above a folder of theirs, what counts is none of ours.
+            let theirs = scratch.path().join("theirs");
+            fs::create_dir_all(theirs.join("ours")).unwrap();
+            std::os::unix::fs::chown(&theirs, Some(65_534), None).unwrap();
+            fs::write(theirs.join(NAME), "").unwrap();
+            assert_ne!(nearest(&theirs.join("ours")).unwrap(), Some((theirs.join(NAME), String::new())));
         }
     }
 }

@@ -355,6 +355,20 @@ wall-clock = "7 s"
             assert_eq!((limits.guest_memory >> 20, limits.host_calls), (memory.min(3), calls.min(9)), "{name}");
             assert_eq!(ruling.wall_clock(), Some(Duration::from_secs(7)));
         }
+        // Of two, the shorter counts, whoever says so.
+        for (frontend, strategy) in [(5, 7), (7, 5)] {
+            let text = format!(
+                "[frontend.\"*\"]\nwall-clock = \"{frontend} s\"\n[strategy.\"*\"]\nwall-clock = \"{strategy} s\"\n"
+            );
+            let policy = Policy::parse(&text, Path::new("portolan.toml")).unwrap();
+            let (front, judge) = (Who::File(Path::new("front.wasm")), Who::File(Path::new("judge.wasm")));
+            assert_eq!(policy.ruling(front, Some(judge)).wall_clock(), Some(Duration::from_secs(5)));
+            assert_eq!(policy.ruling(front, None).wall_clock(), Some(Duration::from_secs(frontend)));
+        }
+        // A strategy that may not run keeps its frontend from it.
+        let policy = Policy::parse("[strategy.\"*\"]\nrun = false\n", Path::new("portolan.toml")).unwrap();
+        let front = Who::File(Path::new("front.wasm"));
+        assert!(policy.ruling(front, None).admit().is_ok() && policy.ruling(front, Some(front)).admit().is_err());
         // Bundled ones are part of this program.
         let ruling = policy.ruling(Who::Bundled(Bundled::Inspect), None);
         assert!(ruling.admit().is_ok());

@@ -325,6 +325,13 @@ mod tests {
             fs::write(beside("x.wasm.sig"), other).unwrap();
             assert_ne!(verdict("cosign.pub"), Found::Yes);
         }
+        // No more of it is read than a signature may have.
+        let padded = |count: usize| {
+            fs::write(beside("x.wasm.sig"), [vec![b' '; count], bytes("component.sig")].concat()).unwrap();
+            verdict("cosign.pub")
+        };
+        assert_eq!(padded(1_000), Found::Yes);
+        assert_ne!(padded(PAYLOAD as usize), Found::Yes);
         // What cannot be read is not passed over.
         fs::remove_file(beside("x.wasm.sig")).unwrap();
         fs::create_dir(beside("x.wasm.sig")).unwrap();
@@ -370,8 +377,32 @@ mod tests {
             let ours = envelope["signatures"][0].clone();
             envelope["signatures"] = serde_json::json!([{ "sig": "AAAA" }, ours]);
         }));
+        // As many as are looked at.
+        assert!(!with(|envelope| {
+            let ours = envelope["signatures"][0].clone();
+            let mut all = vec![serde_json::json!({ "sig": "AAAA" }); MOST];
+            all.push(ours);
+            envelope["signatures"] = all.into();
+        }));
         parsed["dsseEnvelope"]["signatures"][0] = serde_json::json!(1);
         assert!(!bundled(&serde_json::to_vec(&parsed).unwrap(), &digest, &keys("cosign.pub")));
+    }
+
+    #[test]
+    fn a_statement_is_about_each_of_its_subjects() {
+        let digest = Digest::sha256(b"one");
+        for (subjects, about) in [
+            (format!(r#"{{"digest":{{"sha256":"{}"}}}}"#, digest.hex()), true),
+            (format!(r#"{{"digest":{{"sha256":"x"}}}},{{"digest":{{"sha256":"{}"}}}}"#, digest.hex()), true),
+            // The digits of another algorithm.
+            (format!(r#"{{"digest":{{"sha512":"{}"}}}}"#, digest.hex()), false),
+            (format!(r#"{{"digest":{{"sha256":"{digest}"}}}}"#), false),
+            (format!(r#"{{"digest":{{"sha256":"{}"}}}}"#, digest.hex().to_uppercase()), false),
+            (String::new(), false),
+        ] {
+            let statement = format!(r#"{{"subject":[{subjects}],"predicateType":"{SIGNED}"}}"#);
+            assert_eq!(states(statement.as_bytes(), &digest), about, "{statement}");
+        }
     }
 
     #[test]
@@ -388,6 +419,7 @@ mod tests {
             (pem.replace("MFkw", "MFkx"), "a key that is not of"),
             (pem.replace("-----END PUBLIC KEY-----", ""), "is no file of public keys"),
             ("x".repeat(1 << 17), "larger than"),
+            (format!("{pem}{}", pem.replace("MFkw", "M!kw")), "is no file of public keys"),
         ] {
             fs::write(&file, text).unwrap();
             assert!(read().contains(says), "{}", read());
@@ -396,6 +428,9 @@ mod tests {
         fs::write(&file, [bytes("other.pub"), bytes("ed.pub")].concat()).unwrap();
         let keys = Keys::read(std::slice::from_ref(&file)).unwrap();
         let signature = STANDARD.decode(bytes("component.ed.sig").trim_ascii()).unwrap();
+        assert!(keys.signed(&component(), &signature));
+        // And in several files.
+        let keys = Keys::read(&[fixture("other.pub"), fixture("ed.pub")]).unwrap();
         assert!(keys.signed(&component(), &signature));
     }
 }

@@ -172,6 +172,9 @@ mod tests {
         let fit = |name: &str| Name::parse(name, folder).unwrap().fits(&Who::Published(&newest)).unwrap();
         let best = ["*", "oci://*", "oci://ghcr.io/*", "oci://ghcr.io/acme/*", "oci://ghcr.io/acme/newest"].map(fit);
         assert!(best.is_sorted_by(|one, other| one < other), "{best:?}");
+        let fit = |name: &str| Name::parse(name, folder).unwrap().fits(&Who::File(&c)).unwrap();
+        let best = ["*", "./*", "plugins/*", "plugins/deep/*", "plugins/deep/c.wasm"].map(fit);
+        assert!(best.is_sorted_by(|one, other| one < other), "{best:?}");
     }
 
     #[test]
