@@ -202,5 +202,14 @@ mod tests {
         std::fs::write(file.path(), b"\0asm\x0d\0\x01\0\0").unwrap();
         assert!(matches!(Component::File(file.path()).read(&limits), Err(LoadError::TooLarge { .. })));
         assert!(matches!(Component::File(Path::new("/")).read(&limits), Err(LoadError::Io { .. })));
+        assert!(matches!(Component::File(Path::new("/dev/zero")).read(&limits), Err(LoadError::Io { .. })));
+    }
+
+    #[test]
+    fn nothing_but_a_component_is_read() {
+        let read = |bytes| Component::Bytes(bytes).read(&Limits::default()).map(drop);
+        assert!(matches!(read(b"\0asm\x01\0\0\0"), Err(LoadError::CoreModule { .. })));
+        assert!(matches!(read(b"(component)"), Err(LoadError::Text { .. })));
+        assert!(matches!(read(b"\x7fELF"), Err(LoadError::NotWasm { .. })));
     }
 }

@@ -191,7 +191,10 @@ mod tests {
         let bytes = wat::parse_str(
             r#"(component
                 (import "portolan:oci/host@0.1.0" (instance))
-                (component (import "inner:only/x" (instance)))
+                (component
+                    (core module)
+                    (import "inner:only/x" (instance $x))
+                    (export "portolan:oci/strategy@0.1.0" (instance $x)))
                 (core module)
                 (instance $i)
                 (export "portolan:oci/frontend@0.1.0" (instance $i)))"#,
@@ -203,5 +206,45 @@ mod tests {
             (&["portolan:oci/host@0.1.0".to_owned()][..], &["portolan:oci/frontend@0.1.0".to_owned()][..])
         );
         assert!(shape.check("x", "frontend", "portolan:oci/frontend").is_ok());
+    }
+
+    #[test]
+    fn what_does_not_fit_is_refused() {
+        const FRONTEND: &str = "portolan:oci/frontend";
+        for (imports, exports, interface, says) in [
+            (&["portolan:oci/resolver@0.1.0"][..], &["portolan:oci/frontend@0.1.0"][..], FRONTEND, None),
+            (&["portolan:oci/host@0.1.0"], &["portolan:oci/strategy@0.1.0"], STRATEGY, None),
+            // A strategy asks nobody.
+            (
+                &["portolan:oci/resolver@0.1.0"],
+                &["portolan:oci/strategy@0.1.0"],
+                STRATEGY,
+                Some("imports portolan:oci/resolver@0.1.0"),
+            ),
+            (&[], &["portolan:oci/frontend@0.2.0"], FRONTEND, Some("0.2.0")),
+            (&["portolan:oci/host@0.2.0"], &["portolan:oci/frontend@0.1.0"], FRONTEND, Some("0.2.0")),
+            (&[], &["portolan:oci/frontends@0.1.0"], FRONTEND, Some("exports no `portolan:oci/frontend`")),
+        ] {
+            let own = |names: &[&str]| names.iter().map(|&name| name.to_owned()).collect::<Vec<_>>();
+            let found = Shape::told(&own(imports), &own(exports)).check("x", "component", interface);
+            let found = found.map_err(|error| error.to_string());
+            match says {
+                None => assert_eq!(found, Ok(()), "{imports:?} {exports:?}"),
+                Some(says) => assert!(found.as_ref().is_err_and(|said| said.contains(says)), "{found:?}"),
+            }
+        }
+    }
+
+    #[test]
+    fn names_in_messages_are_few_and_short_and_steer_nothing() {
+        let many: Vec<String> = (0..100).map(|number| format!("a:b/{number}\u{1b}{}", "x".repeat(1_000))).collect();
+        let frontend = ["portolan:oci/frontend@0.1.0".to_owned()];
+        for shape in [Shape::told(&many, &frontend), Shape::told(&[], &many)] {
+            let said = shape.check("x", "frontend", "portolan:oci/frontend").unwrap_err().to_string();
+            assert!(said.len() < (LISTED + 1) * (NAME + 16) && !said.contains('\u{1b}'), "{} {said}", said.len());
+            assert!(said.contains("a:b/7") && !said.contains("a:b/8"), "{said}");
+        }
+        let shape = Shape::told(&["wasi:io/streams@0.2.0".to_owned(), "wasi:iota/x@0.2.0".to_owned()], &[]);
+        assert_eq!(shape.needs("wasi:io"), ["wasi:io/streams@0.2.0"]);
     }
 }

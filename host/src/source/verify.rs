@@ -182,5 +182,7 @@ mod tests {
             let told = Descriptor { data, ..honest.clone() };
             assert_eq!(embedded(&told).as_deref(), expected.map(str::as_bytes), "{:?}", told.data);
         }
+        let longer = Descriptor { data: Some("aGVsbG8=".to_owned()), size: 6, ..honest };
+        assert_eq!(embedded(&longer), None);
     }
 }
