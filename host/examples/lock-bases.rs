@@ -44,13 +44,16 @@ async fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
+/// A reference into a store, and the store.
+type Opened = (String, Arc<dyn Source>);
+
 /// What a run calls the layout that it is given: frontends name stores, and never paths.
 const STORE: &str = "layout";
 
 /// A layout, opened, and the reference into it by that name.
-fn layout(name: &str) -> Result<Option<(String, Arc<dyn Source>)>, Box<dyn Error>> {
+fn layout(name: &str) -> portolan::Result<Option<Opened>> {
     let Some(rest) = name.strip_prefix("oci-layout://") else { return Ok(None) };
     let (folder, inside) = rest.split_at(rest.find([':', '@']).unwrap_or(rest.len()));
-    let layout = Layout::open(Path::new(folder), &format!("oci-layout://{STORE}"))?;
+    let layout = Layout::open(Path::new(folder), format!("oci-layout://{STORE}"))?;
     Ok(Some((format!("oci-layout://{STORE}{inside}"), Arc::new(layout))))
 }
