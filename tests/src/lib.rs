@@ -15,6 +15,7 @@ pub mod fixtures;
 pub mod gate;
 pub mod grpc;
 pub mod guests;
+pub mod held;
 pub mod layout;
 pub mod olareg;
 pub mod registry;
