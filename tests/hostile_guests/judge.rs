@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use portolan::source::Source;
 use portolan::source::memory::Memory;
-use portolan::{Answer, Body, Bundled, Component, Grants, Host, Limits, LoadError, Run, RunError};
+use portolan::{Answer, Body, Bundled, Component, Frontend, Grants, Host, Limits, LoadError, Run, RunError};
 
 use crate::attacks::{Attack, By, Must};
 use crate::raw;
@@ -17,7 +17,7 @@ pub fn limits() -> Limits {
 }
 
 /// How an attack ended.
-enum End {
+pub enum End {
     Answered(String),
     Ran(RunError),
     Refused(LoadError),
@@ -91,20 +91,28 @@ async fn end(world: &World, attack: &Attack) -> End {
                 Err(error) => End::Refused(error),
             }
         }
-        By::Told { .. } | By::Component(_) => asked(world, attack).await,
+        By::Told { .. } | By::Component(_) => match load(world, attack).await {
+            Ok(frontend) => run(world, attack, &frontend).await,
+            Err(error) => End::Refused(error),
+        },
     }
 }
 
-/// A frontend attacks.
-async fn asked(world: &World, attack: &Attack) -> End {
+/// The frontend that attacks.
+pub async fn load(world: &World, attack: &Attack) -> Result<Frontend, LoadError> {
+    match &attack.by {
+        By::Judged { .. } | By::Strategy(_) => unreachable!("a strategy is no frontend"),
+        By::Told { .. } => Ok(world.hostile.clone()),
+        By::Component(bytes) => world.host.load(Component::Bytes(bytes)).await,
+    }
+}
+
+/// Has it attack.
+pub async fn run(world: &World, attack: &Attack, frontend: &Frontend) -> End {
     let (run, granted) = match &attack.by {
         By::Judged { .. } | By::Strategy(_) => unreachable!("a strategy is no frontend"),
         By::Told { action, with, granted } => (world.run(action, with), *granted),
-        By::Component(bytes) => {
-            let frontend = match world.host.load(Component::Bytes(bytes)).await {
-                Ok(frontend) => frontend,
-                Err(error) => return End::Refused(error),
-            };
+        By::Component(_) => {
             match frontend.describe().await {
                 Err(RunError::Load(error)) => return End::Refused(error),
                 Err(error) => return End::Ran(error),
@@ -117,7 +125,7 @@ async fn asked(world: &World, attack: &Attack) -> End {
                     );
                 }
             }
-            (Run::new(&frontend), "*")
+            (Run::new(frontend), "*")
         }
     };
     let store = Memory::new("oci-layout://out");
