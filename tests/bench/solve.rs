@@ -10,48 +10,30 @@
     reason = "a benchmark fails by panicking"
 )]
 
+#[path = "made.rs"]
+mod made;
+
 use std::hint::black_box;
 use std::sync::Arc;
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use portolan::source::memory::Memory;
 use portolan::{Bundled, Component, Grants, Host, Run};
-use portolan_oci::{Location, media_type};
+use portolan_oci::Location;
 use portolan_resolve::Resolve;
 use portolan_sdk::mock::Mock;
 use serde_json::{Value, json};
+
+use made::Document;
 
 const PLATFORMS: [&str; 8] = ["amd64", "arm64", "386", "ppc64le", "s390x", "riscv64", "loong64", "mips64le"];
 const WANTED: &str = "linux/s390x";
 const STORE: &str = "oci-layout://bench";
 
-/// The documents of an image for eight platforms, children first: media type, bytes, name.
-fn documents() -> Vec<(&'static str, Vec<u8>, Option<&'static str>)> {
-    let described =
-        |media_type: &str, bytes: &[u8]| serde_json::to_value(portolan_oci::Descriptor::of(media_type, bytes)).unwrap();
-    let mut documents = Vec::new();
-    let mut manifests: Vec<Value> = Vec::new();
-    for architecture in PLATFORMS {
-        let config = json!({
-            "architecture": architecture, "os": "linux", "config": { "Env": ["PATH=/usr/bin"], "Cmd": ["/bin/sh"] },
-            "rootfs": { "type": "layers", "diff_ids": [format!("sha256:{}", "a".repeat(64))] },
-            "history": [{ "created_by": "COPY a /a # buildkit" }],
-        });
-        let config = config.to_string().into_bytes();
-        let manifest = json!({
-            "schemaVersion": 2, "mediaType": media_type::OCI_MANIFEST, "config": described(media_type::OCI_CONFIG, &config),
-            "layers": [described("application/vnd.oci.image.layer.v1.tar+gzip", b"layer")],
-        });
-        let manifest = manifest.to_string().into_bytes();
-        let mut entry = described(media_type::OCI_MANIFEST, &manifest);
-        entry["platform"] = json!({ "architecture": architecture, "os": "linux" });
-        manifests.push(entry);
-        documents.push((media_type::OCI_CONFIG, config, None));
-        documents.push((media_type::OCI_MANIFEST, manifest, None));
-    }
-    let index = json!({ "schemaVersion": 2, "mediaType": media_type::OCI_INDEX, "manifests": manifests });
-    documents.push((media_type::OCI_INDEX, index.to_string().into_bytes(), Some("app")));
-    documents
+fn documents() -> Vec<Document> {
+    let platforms: Vec<Value> =
+        PLATFORMS.iter().map(|architecture| json!({ "architecture": architecture, "os": "linux" })).collect();
+    made::documents(&platforms)
 }
 
 fn solve(criterion: &mut Criterion) {

@@ -1,0 +1,186 @@
+//! What it costs to hold a frontend to limits, grants and an audit: a warm `resolve --platform` in an index of 1 000 entries
+//! that lies in memory, with all of it on against all of it off, in turn.
+//!
+//! *On* is a run as the command line has it: the default limits and a wall clock, one repository granted, and every call
+//! written to an audit file, by the command line's own writer. *Off* is the same component with the same strategy in it, and
+//! the same documents, verified by the same source, on a wasmtime that was told of no limits ([`bare`]): no epochs, no
+//! limiter, no session. Between the two are the clock alone, which is that wasmtime with epochs in its code, and what the
+//! host itself can be told to let be: no limits, everything granted, nobody told.
+//!
+//! Nearly all of the difference is the clock: code with epochs in it looks at every turn of a loop and at every call whether
+//! time is up. Worst is what wasmtime itself makes to hand the index from the frontend to its strategy, a loop of a byte a
+//! turn: a tenth of what the guest takes without a clock, and a fifth of what it takes with one.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    missing_docs,
+    reason = "a benchmark fails by panicking"
+)]
+
+#[path = "../../host/src/bin/portolan/audit.rs"]
+mod audit;
+mod bare;
+#[allow(dead_code, unused_imports, reason = "they serve the host")]
+#[path = "../../host/src/bindings.rs"]
+mod bindings;
+#[allow(dead_code, reason = "it serves the host")]
+#[path = "../../host/src/engine/compose.rs"]
+mod compose;
+#[allow(dead_code, reason = "it serves the command line")]
+#[path = "../../host/src/bin/portolan/exit.rs"]
+mod exit;
+#[path = "made.rs"]
+mod made;
+
+/// What `compose` asks of its neighbours.
+mod load {
+    pub const STRATEGY: &str = "portolan:oci/strategy";
+}
+
+use std::hint::black_box;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use portolan::audit::Audit;
+use portolan::source::memory::Memory;
+use portolan::source::{Registries, Source};
+use portolan::{Body, Bundled, Component, Frontend, Grants, Host, Limits, Run};
+use portolan_oci::Reference;
+use serde_json::{Value, json};
+use tokio::runtime::Runtime;
+
+use bare::Bare;
+
+const ENTRIES: usize = 1_000;
+const ARCHITECTURES: [&str; 8] = ["amd64", "arm64", "386", "ppc64le", "s390x", "riscv64", "loong64", "mips64le"];
+const WANTED: &str = "linux/s390x/v77";
+const REPOSITORY: &str = "registry.example/team/app";
+const REFERENCE: &str = "registry.example/team/app:1";
+/// Runs of each in a row, and how often it is its turn.
+const ROW: usize = 10;
+const TURNS: usize = 60;
+/// With everything on, of what it takes with everything off.
+const TARGET: f64 = 1.20;
+
+/// The registry in which that is.
+struct Net(Arc<dyn Source>);
+
+impl Registries for Net {
+    fn repository(&self, _: &Reference) -> Arc<dyn Source> {
+        Arc::clone(&self.0)
+    }
+}
+
+fn image() -> Memory {
+    let platform = |number: usize| {
+        let (architecture, variant) = (ARCHITECTURES[number % 8], format!("v{}", number / 8));
+        json!({ "os": "linux", "architecture": architecture, "variant": variant })
+    };
+    let platforms: Vec<Value> = (0..ENTRIES).map(platform).collect();
+    let memory = Memory::new(REPOSITORY);
+    for (media_type, bytes, name) in made::documents(&platforms) {
+        let descriptor = memory.insert(media_type, bytes);
+        if name.is_some() {
+            memory.tag("1", &descriptor);
+        }
+    }
+    memory
+}
+
+/// No limit is one that a run could meet.
+fn unlimited() -> Limits {
+    Limits {
+        guest_memory: u64::MAX,
+        guest_cpu: Duration::MAX,
+        wall_clock: None,
+        host_calls: u64::MAX,
+        run_documents: u64::MAX,
+        call_arguments: u64::MAX,
+        response: u64::MAX,
+        ..Limits::default()
+    }
+}
+
+/// A run on the host, and the text of its answer.
+async fn hosted(host: &Host, frontend: &Frontend, arguments: &[(&str, &str)], audit: Option<&Audit>) -> String {
+    let mut run = Run::new(frontend);
+    for (name, value) in arguments {
+        run = run.argument(*name, *value);
+    }
+    run = match audit {
+        Some(audit) => run
+            .grants(Grants::new().pull(REPOSITORY).unwrap())
+            .wall_clock(Limits::default().wall_clock)
+            .audit(audit.clone()),
+        None => run.grants(Grants::new().pull("*").unwrap()).limits(unlimited()),
+    };
+    match host.run(run).await.unwrap().body {
+        Body::Text(text) => text,
+        body => panic!("{body:?}"),
+    }
+}
+
+fn median(mut times: Vec<Duration>) -> Duration {
+    times.sort_unstable();
+    times[times.len() / 2]
+}
+
+/// Each so many times, in turn; medians.
+fn compare<const N: usize>(contestants: [&dyn Fn() -> String; N]) -> [Duration; N] {
+    let answer = contestants[0]();
+    let mut times = [const { Vec::new() }; N];
+    for turn in 0..TURNS {
+        for (contestant, times) in contestants.iter().zip(&mut times) {
+            assert_eq!(contestant(), answer);
+            for _ in 0..ROW {
+                let started = Instant::now();
+                black_box(contestant());
+                if turn > 0 {
+                    times.push(started.elapsed());
+                }
+            }
+        }
+    }
+    times.map(median)
+}
+
+fn measure(runtime: &Runtime, what: &str, pooling: bool, arguments: &[(&str, &str)]) {
+    let source: Arc<dyn Source> = Arc::new(image());
+    let bare = |clock| Bare::new(Bundled::Resolve, pooling, clock, Arc::clone(&source)).unwrap();
+    let (bare, clocked) = (bare(false), bare(true));
+    let host = Host::builder().registry(Net(source)).pooling(pooling).platform("linux/amd64").build().unwrap();
+    let frontend = runtime.block_on(host.load(Component::Bundled(Bundled::Resolve))).unwrap();
+    let file = tempfile::NamedTempFile::new().unwrap();
+    let audit = audit::to(file.path()).unwrap_or_else(|_| panic!("the audit file"));
+
+    let off = || runtime.block_on(bare.run(arguments)).unwrap();
+    let clock = || runtime.block_on(clocked.run(arguments)).unwrap();
+    let let_be = || runtime.block_on(hosted(&host, &frontend, arguments, None));
+    let on = || runtime.block_on(hosted(&host, &frontend, arguments, Some(&audit)));
+    let [off, clock, let_be, on] = compare([&off, &clock, &let_be, &on]).map(|time| time.as_secs_f64() * 1e6);
+
+    let written = file.as_file().metadata().unwrap().len();
+    assert!(written > 0, "nothing was written down");
+    let ratio = on / off;
+    let verdict = if ratio <= TARGET { "held" } else { "MISSED" };
+    let instances = if pooling { "pooling" } else { "on demand" };
+    println!(
+        "{what:<12}  {instances:<9}  {off:>7.0}  {clock:>11.0}  {let_be:>6.0}  {on:>6.0}  {ratio:>6.3}  at most {TARGET:.2}: {verdict}"
+    );
+}
+
+fn main() {
+    println!("==> a resolve in an index of {ENTRIES} entries: limits, grants and audit off against on, medians in µs");
+    println!("answer        instances      off  clock alone  let be      on   ratio");
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    // The text is the platform's manifest by digest, which the index tells; the JSON has the manifest, the config and the
+    // names of all platforms, too.
+    for (what, format) in [("digest", "text"), ("whole answer", "json")] {
+        let arguments = [("ref", REFERENCE), ("platform", WANTED), ("format", format)];
+        for pooling in [true, false] {
+            measure(&runtime, what, pooling, &arguments);
+        }
+    }
+}
