@@ -30,7 +30,7 @@ use std::time::{Duration, Instant};
 use portolan::{Frontend, Limit, Limits, RunError};
 use portolan_tests::held::Held;
 
-use attacks::{Attack, Must, Promise};
+use attacks::{Attack, By, Must, Promise};
 use judge::End;
 use world::World;
 
@@ -44,7 +44,8 @@ const TARGET: f64 = 1.05;
 /// Whether it comes to a run.
 fn runs(attack: &Attack) -> bool {
     let chosen = matches!(attack.promise, Promise::Time | Promise::Memory | Promise::Calls | Promise::Sandbox);
-    chosen && !matches!(attack.must, Must::Refuse(_))
+    let by_a_frontend = matches!(attack.by, By::Told { .. } | By::Component(_));
+    chosen && by_a_frontend && !matches!(attack.must, Must::Refuse(_))
 }
 
 /// How a run ended, in a word or two.

@@ -54,6 +54,7 @@ fn pooling(limits: &Limits, instances: u32) -> PoolingAllocationConfig {
         .total_stacks(instances)
         .max_core_instances_per_component(PER_COMPONENT)
         .max_memories_per_component(4)
+        .max_memories_per_module(4)
         .max_tables_per_component(PER_COMPONENT)
         .table_elements(64 << 10)
         .max_component_instance_size(1 << 20)
