@@ -2,8 +2,10 @@
 
 use std::io::{self, IsTerminal as _, Write as _};
 
+use clap::{Arg, ArgMatches};
 use futures_util::TryStreamExt as _;
 use portolan::{Answer, Body, text as safe};
+use serde::Serialize;
 
 use crate::exit::Exit;
 use crate::query;
@@ -48,6 +50,37 @@ fn write_bytes(bytes: &[u8]) -> Result<(), Exit> {
         true => write(safe::block(&String::from_utf8_lossy(bytes)).as_bytes()),
         false => write(bytes),
     }
+}
+
+/// How the command line is asked for what it explains itself.
+pub fn explaining() -> [Arg; 2] {
+    let format = Arg::new("format")
+        .long("format")
+        .value_name("FORMAT")
+        .value_parser(["text", "json"])
+        .help("How to answer; the first is the default");
+    let jq = Arg::new("jq")
+        .long("jq")
+        .value_name("EXPR")
+        .help("Print what this jq expression makes of the JSON answer, texts bare");
+    [format, jq]
+}
+
+/// Prints an explanation as [`explaining`] was told to.
+pub fn explained(matches: &ArgMatches, json: &impl Serialize, text: impl FnOnce() -> String) -> Result<u8, Exit> {
+    let json =
+        || serde_json::to_string_pretty(json).map_err(|error| Exit::failure(format!("cannot write JSON: {error}")));
+    if let Some(expression) = matches.get_one::<String>("jq") {
+        for line in query::lines(expression, json()?.as_bytes())? {
+            own(&format!("{line}\n"))?;
+        }
+        return Ok(0);
+    }
+    match matches.get_one::<String>("format").map(String::as_str) {
+        Some("json") => own(&format!("{}\n", json()?))?,
+        _ => own(&text())?,
+    }
+    Ok(0)
 }
 
 /// Prints what the command line itself has to say.

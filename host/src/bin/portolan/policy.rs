@@ -10,8 +10,8 @@ use serde_json::{Map, Value, json};
 
 use crate::chosen::{self, Chosen, Named, admitted};
 use crate::exit::Exit;
+use crate::output;
 use crate::setup::said;
-use crate::{output, query};
 
 /// The policy that this variable names, in the place of the nearest.
 const VARIABLE: &str = "PORTOLAN_POLICY";
@@ -60,19 +60,7 @@ pub fn command() -> Command {
                 .value_parser(clap::value_parser!(PathBuf))
                 .help("The strategy that would be plugged into it"),
         )
-        .arg(
-            Arg::new("format")
-                .long("format")
-                .value_name("FORMAT")
-                .value_parser(["text", "json"])
-                .help("How to answer; the first is the default"),
-        )
-        .arg(
-            Arg::new("jq")
-                .long("jq")
-                .value_name("EXPR")
-                .help("Print what this jq expression makes of the JSON answer, texts bare"),
-        )
+        .args(output::explaining())
         .after_help(
             "The nearest portolan.toml counts, in this folder or above, else the user's; PORTOLAN_POLICY names another.\n\n\
              Example:\n  portolan explain policy oci://ghcr.io/acme/newest:1\n  portolan explain policy copy --jq .frontend.push.values[]",
@@ -95,21 +83,7 @@ pub fn explain(words: &[OsString]) -> Result<u8, Exit> {
         Named::Bundled(_) => Limits { wall_clock: None, ..usual },
         Named::File(_) | Named::Published(_) => usual,
     };
-    let answer = || {
-        serde_json::to_string_pretty(&as_json(&policy, &ruling, &usual))
-            .map_err(|error| Exit::failure(format!("cannot write JSON: {error}")))
-    };
-    if let Some(expression) = matches.get_one::<String>("jq") {
-        for line in query::lines(expression, answer()?.as_bytes())? {
-            output::own(&format!("{line}\n"))?;
-        }
-        return Ok(0);
-    }
-    match matches.get_one::<String>("format").map(String::as_str) {
-        Some("json") => output::own(&format!("{}\n", answer()?))?,
-        _ => output::own(&as_text(&policy, &ruling, &usual))?,
-    }
-    Ok(0)
+    output::explained(&matches, &as_json(&policy, &ruling, &usual), || as_text(&policy, &ruling, &usual))
 }
 
 fn as_json(policy: &Policy, ruling: &Ruling, usual: &Limits) -> Value {

@@ -8,8 +8,8 @@ use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 use portolan::source::registry::{AskedHost, Explanation, Hosts, Registry, Remark};
 
 use crate::exit::Exit;
+use crate::output;
 use crate::setup::{cache_folder, said};
-use crate::{output, query};
 
 /// The names of [`options`].
 pub const OPTIONS: [&str; 8] =
@@ -67,19 +67,7 @@ pub fn command() -> Command {
         .about("Which hosts a registry means, how they are reached, and who said so. Nobody is asked")
         .no_binary_name(true)
         .arg(Arg::new("host").value_name("HOST[:PORT][/REPOSITORY]").required(true).help("A registry or a repository"))
-        .arg(
-            Arg::new("format")
-                .long("format")
-                .value_name("FORMAT")
-                .value_parser(["text", "json"])
-                .help("How to answer; the first is the default"),
-        )
-        .arg(
-            Arg::new("jq")
-                .long("jq")
-                .value_name("EXPR")
-                .help("Print what this jq expression makes of the JSON answer, texts bare"),
-        )
+        .args(output::explaining())
         .args(options())
         .after_help("Example:\n  portolan explain registry docker.io\n  portolan explain registry r.corp:5000 --builder ci --jq .pull[]")
 }
@@ -92,20 +80,7 @@ pub async fn explain(words: &[OsString]) -> Result<u8, Exit> {
     };
     let host = matches.get_one::<String>("host").map_or("", String::as_str);
     let explanation = registry(&matches)?.explain(host).await?;
-    let json = || {
-        serde_json::to_string_pretty(&explanation).map_err(|error| Exit::failure(format!("cannot write JSON: {error}")))
-    };
-    if let Some(expression) = matches.get_one::<String>("jq") {
-        for line in query::lines(expression, json()?.as_bytes())? {
-            output::own(&format!("{line}\n"))?;
-        }
-        return Ok(0);
-    }
-    match matches.get_one::<String>("format").map(String::as_str) {
-        Some("json") => output::own(&format!("{}\n", json()?))?,
-        _ => output::own(&text(&explanation))?,
-    }
-    Ok(0)
+    output::explained(&matches, &explanation, || text(&explanation))
 }
 
 /// Lines of a name and a value; a value of many has a line for each.
