@@ -4,13 +4,14 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
 use std::fs;
+use std::future::{Future, poll_fn};
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
+use std::task::Poll;
 
 use futures_util::future::join_all;
 use portolan::audit::{Audit, Record};
-use portolan::source::layout::Layout;
 use portolan::source::registry::Registry as Client;
 use portolan::{Body, Bundled, Component, Frontend, Grants, Host, Run, RunError};
 use portolan_tests::fixtures;
@@ -133,32 +134,52 @@ async fn each_gets_its_own() {
 async fn what_is_dropped_leaves_nothing_behind() {
     let (host, resolve) = host().await;
     let counter = Counter::default();
-    let layout = || Arc::new(Layout::open(&fixtures::layout("buildkit-multi"), "oci-layout://here").unwrap());
-    let whole = asking(&resolve, "oci-layout://here:1.4").store("here", layout());
-    // As long as a run takes here is where the points lie at which they are dropped.
-    let started = std::time::Instant::now();
-    host.run(whole.clone()).await.unwrap();
-    let long = started.elapsed().max(Duration::from_micros(400)) * 4;
+    let registry = Registry::start();
+    registry.push(&format!("oci:{}:1.4", fixtures::layout("buildkit-multi").display()), "team/app:1");
+    let repository = format!("{}/team/app", registry.host());
+    let reference = format!("{repository}:1");
+    // A client for each, that remembers nothing: a run whose documents lie in memory waits for nothing.
+    let nobody = tempfile::tempdir().unwrap();
+    let client = || Client::builder().cache_dir(None).only_auth_file(nobody.path().join("auth.json")).build().unwrap();
+    let granted = |run: Run| run.grants(Grants::new().pull(&repository).unwrap()).registry(client());
+    let whole = || granted(asking(&resolve, &reference));
+    // A run's points are where it waits: counted in polls, as clocks say nothing on a machine that is busy.
+    let mut waits = 0;
+    let mut run = pin!(host.run(whole()));
+    let answer = poll_fn(|context| {
+        waits += 1;
+        run.as_mut().poll(context)
+    });
+    answer.await.unwrap();
+    assert!(waits > 2, "a run waits {waits} times");
 
     let mut random = 0x2545_f491_4f6c_dd1d_u64;
     let mut dropped = 0;
     for _ in 0..RUNS / 20 {
         let runs = (0..20).map(|_| {
             random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-            let after = long.mul_f64((random >> 40) as f64 / (1_u64 << 24) as f64);
-            let (host, run) = (host.clone(), whole.clone().audit(counter.audit()));
-            tokio::spawn(async move { tokio::time::timeout(after, host.run(run)).await.is_err() })
+            let mut left = (random >> 40) % waits + 1;
+            let (host, run) = (host.clone(), whole().audit(counter.audit()));
+            tokio::spawn(async move {
+                let mut run = pin!(host.run(run));
+                poll_fn(|context| {
+                    left -= 1;
+                    match run.as_mut().poll(context) {
+                        Poll::Pending if left == 0 => Poll::Ready(true),
+                        polled => polled.map(|_| false),
+                    }
+                })
+                .await
+            })
         });
         dropped += join_all(runs).await.into_iter().filter(|dropped| *dropped.as_ref().unwrap()).count();
     }
-    assert!(dropped > 0, "none was dropped");
+    assert!(dropped > 0, "none was dropped, of {waits} waits");
     // Each that began has ended, and every place is free: so many run side by side again.
     assert_eq!(counter.counts()[0], 0, "some never ended");
-    let again = join_all((0..INSTANCES * 2).map(|_| host.run(whole.clone()))).await;
+    let again = join_all((0..INSTANCES * 2).map(|_| host.run(whole()))).await;
     assert!(again.into_iter().all(|answer| answer.is_ok()));
-    let resolved = host.run(
-        Run::new(&resolve).argument("ref", "oci-layout://here:1.4").argument("digest", "true").store("here", layout()),
-    );
-    let answer = resolved.await.unwrap();
+    let answer = Run::new(&resolve).argument("ref", &reference).argument("digest", "true");
+    let answer = host.run(granted(answer)).await.unwrap();
     assert!(matches!(answer.body, Body::Text(text) if text.trim() == ROOT));
 }
