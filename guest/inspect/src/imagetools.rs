@@ -6,10 +6,9 @@
 //!
 //! Not the place for what Portolan itself has to say of an image: that is [`crate::picture`].
 
-use crate::attested;
 use portolan_oci::go::{self, Shape, Value};
-use portolan_oci::{Descriptor, Digest, Index, Kind, Manifest, Platform};
-use portolan_sdk::traverse::{self, Attestation, NESTING, Root};
+use portolan_oci::{Descriptor, Digest, Index, Kind, Manifest, Platform, attestation as attested, media_type};
+use portolan_sdk::traverse::{self, Attestation, NESTING, Predicate, Root};
 use portolan_sdk::{Failure, Host, code};
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
@@ -187,8 +186,8 @@ pub fn sbom(ctx: &impl Host, root: &Root, loaded: &Loaded) -> Result<String, Fai
     stubs(loaded, "SPDX", |entries| {
         let mut documents = Vec::new();
         for entry in entries {
-            for said in attestation(ctx, root, entry)?.predicates().filter(attested::is_sbom) {
-                documents.push(attested::statement(ctx, &root.repository, &said)?);
+            for said in attestation(ctx, root, entry)?.predicates().filter(is_spdx) {
+                documents.push(traverse::statement(ctx, &root.repository, &said)?);
             }
         }
         Ok(documents)
@@ -203,12 +202,21 @@ pub fn sbom(ctx: &impl Host, root: &Root, loaded: &Loaded) -> Result<String, Fai
 pub fn provenance(ctx: &impl Host, root: &Root, loaded: &Loaded) -> Result<String, Failure> {
     stubs(loaded, "SLSA", |entries| {
         for entry in entries.iter().rev() {
-            if let Some(said) = attestation(ctx, root, entry)?.predicates().find(attested::is_provenance) {
-                return Ok(vec![attested::statement(ctx, &root.repository, &said)?]);
+            if let Some(said) = attestation(ctx, root, entry)?.predicates().find(is_provenance) {
+                return Ok(vec![traverse::statement(ctx, &root.repository, &said)?]);
             }
         }
         Ok(Vec::new())
     })
+}
+
+/// What buildx takes for a statement: in-toto's media types alone, and of SPDX its own predicate alone.
+fn is_spdx(said: &Predicate<'_>) -> bool {
+    media_type::is_statement(&said.descriptor.media_type) && said.predicate_type == attested::SPDX
+}
+
+fn is_provenance(said: &Predicate<'_>) -> bool {
+    media_type::is_statement(&said.descriptor.media_type) && said.is_provenance()
 }
 
 fn attestation(ctx: &impl Host, root: &Root, entry: &Descriptor) -> Result<Attestation, Failure> {

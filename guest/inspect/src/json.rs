@@ -4,7 +4,7 @@ use crate::picture::{Image, Picture};
 use portolan_oci::go;
 use portolan_oci::stack::Layer;
 use portolan_oci::{Annotations, Descriptor, Digest};
-use portolan_sdk::Failure;
+use portolan_sdk::{Failure, traverse};
 use serde::Serialize;
 
 /// A descriptor cut to what names its content: `{"mediaType","digest","size"}`.
@@ -24,6 +24,9 @@ struct Whole<'a> {
     annotations: &'a Annotations,
     /// What the store's `index.json` says of the root.
     descriptor_annotations: &'a Annotations,
+    /// Of the root itself, where that is an index.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    attestations: Vec<Attestation<'a>>,
     images: Vec<OneImage<'a>>,
     other: Vec<Entry<'a>>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -104,6 +107,19 @@ impl<'a> From<&'a Descriptor> for Entry<'a> {
     }
 }
 
+impl<'a> From<&'a traverse::Attestation> for Attestation<'a> {
+    fn from(attestation: &'a traverse::Attestation) -> Self {
+        let predicate = |said: traverse::Predicate<'a>| Predicate {
+            predicate_type: said.predicate_type,
+            descriptor: said.descriptor.into(),
+        };
+        Attestation {
+            descriptor: (&attestation.descriptor).into(),
+            predicates: attestation.predicates().map(predicate).collect(),
+        }
+    }
+}
+
 impl<'a> From<&'a Layer> for OneLayer<'a> {
     fn from(layer: &'a Layer) -> Self {
         OneLayer {
@@ -124,6 +140,7 @@ pub fn json(picture: &Picture) -> Result<impl Serialize, Failure> {
         root: (&picture.root).into(),
         annotations: &picture.annotations,
         descriptor_annotations: &picture.root.annotations,
+        attestations: picture.attestations.iter().map(Attestation::from).collect(),
         images: picture.images.iter().map(image).collect::<Result<_, _>>()?,
         other: picture.other.iter().map(Entry::from).collect(),
         missing: picture.missing.iter().map(Entry::from).collect(),
@@ -151,16 +168,6 @@ fn image(image: &Image) -> Result<OneImage<'_>, Failure> {
         layers: image.layers.iter().map(OneLayer::from).collect(),
         size: image.size(),
         subject: image.manifest.subject.as_ref().map(Content::from),
-        attestations: image
-            .attestations
-            .iter()
-            .map(|attestation| Attestation {
-                descriptor: (&attestation.descriptor).into(),
-                predicates: attestation
-                    .predicates()
-                    .map(|said| Predicate { predicate_type: said.predicate_type, descriptor: said.descriptor.into() })
-                    .collect(),
-            })
-            .collect(),
+        attestations: image.attestations.iter().map(Attestation::from).collect(),
     })
 }

@@ -2,7 +2,6 @@
 //!
 //! Manifests, configs and attestations are read, layers never: their sizes are in the manifests.
 
-mod attested;
 mod builds;
 mod imagetools;
 mod json;
@@ -58,7 +57,7 @@ impl Frontend for Inspect {
         let json = request.format() == "json";
         let wanted = Wanted { sbom: asked.sbom, provenance: asked.provenance };
         let statements = wanted.sbom || wanted.provenance;
-        let depth = Depth { configs: json && !statements, referrers: asked.referrers, statements };
+        let depth = Depth { configs: json && !statements, referrers: asked.referrers, statements: wanted };
         let picture = Picture::read(ctx, &root, &asked.platforms, request.mode(), depth)?;
         match (statements, json) {
             (false, false) => Ok(Response::text(text::text(&picture))),

@@ -1,9 +1,12 @@
 //! What there is to see of an image or artifact: gathered once, shown by [`crate::text`] and [`crate::json`].
 
 use portolan_oci::stack::{self, Layer};
-use portolan_oci::{Annotations, Descriptor, Kind, Manifest, Mode, Platform, attestation, media_type};
+use portolan_oci::{Annotations, Descriptor, Digest, Manifest, Mode, Platform, media_type};
 use portolan_sdk::traverse::{self, Attestation, Referrer, Root, Tree, Walked};
 use portolan_sdk::{Context, Failure};
+use std::collections::BTreeSet;
+
+use crate::statements::Wanted;
 
 /// A root and what was chosen below it.
 #[derive(Debug)]
@@ -14,13 +17,15 @@ pub struct Picture {
     pub root: Descriptor,
     /// The root document's own annotations.
     pub annotations: Annotations,
+    /// Attestation manifests that speak of the root, where that is an index.
+    pub attestations: Vec<Attestation>,
     /// Images, or the artifact that the root is.
     pub images: Vec<Image>,
     /// Entries that are neither images nor attestations of one.
     pub other: Vec<Descriptor>,
     /// Entries whose content is not there.
     pub missing: Vec<Descriptor>,
-    /// Who refers to the root and to the images; `None` where nobody asked.
+    /// Who refers to the root and to the images, and who to those; `None` where nobody asked.
     pub referrers: Option<Vec<Referrer>>,
 }
 
@@ -48,8 +53,8 @@ pub struct Depth {
     pub configs: bool,
     /// Who refers to what is shown.
     pub referrers: bool,
-    /// Attestations that lie beside an image rather than in its index, where the index has none.
-    pub statements: bool,
+    /// Statements that lie beside an image rather than in its index, where the index does not have what is wanted.
+    pub statements: Wanted,
 }
 
 impl Picture {
@@ -82,23 +87,73 @@ impl Picture {
             other.retain(|entry| entry.digest != root.descriptor.digest);
             images.push(artifact(ctx, root, manifest)?);
         }
-        let bare = depth.statements && images.iter().any(|image| image.attestations.is_empty());
-        let referrers = match depth.referrers || bare {
-            true => Some(referrers(ctx, root, &images)?),
-            false => None,
-        };
-        for referrer in referrers.iter().flatten() {
-            attach(ctx, root, &mut images, referrer)?;
-        }
-        Ok(Picture {
+        let mut picture = Picture {
             reference: root.name(),
             root: root.descriptor.clone(),
             annotations: root.annotations().clone(),
+            attestations: Vec::new(),
             images,
             other,
             missing,
-            referrers: referrers.filter(|_| depth.referrers),
-        })
+            referrers: None,
+        };
+        picture.look_beside(ctx, root, mode, depth)?;
+        Ok(picture)
+    }
+
+    /// Adds what is said of the root and of the images by manifests that no index leads to.
+    fn look_beside(&mut self, ctx: &impl Context, root: &Root, mode: Mode, depth: Depth) -> Result<(), Failure> {
+        let mut lacking: BTreeSet<Digest> = self.lacking(depth.statements);
+        if depth.referrers || !lacking.is_empty() {
+            let mut subjects = vec![root.descriptor.digest.clone()];
+            subjects.extend(self.images.iter().map(|image| image.descriptor.digest.clone()));
+            subjects.dedup();
+            let mut referrers = traverse::referrers(ctx, root, &subjects)?;
+            for (subject, attestation) in traverse::stated(ctx, &root.repository, &referrers)? {
+                if depth.referrers || lacking.contains(&subject) {
+                    self.attach(&subject, attestation);
+                }
+            }
+            if depth.referrers {
+                let known: Vec<Digest> = referrers.iter().map(|referrer| referrer.descriptor.digest.clone()).collect();
+                referrers.extend(traverse::referring(ctx, &root.repository, &known)?);
+                self.referrers = Some(referrers);
+            }
+        }
+        lacking = self.lacking(depth.statements);
+        let lacking: Vec<Digest> = lacking.into_iter().collect();
+        for (subject, attestation) in traverse::tagged(ctx, root, &lacking, mode)? {
+            self.attach(&subject, attestation);
+        }
+        Ok(())
+    }
+
+    /// Of what something is wanted that nothing says yet.
+    fn lacking(&self, wanted: Wanted) -> BTreeSet<Digest> {
+        let lacking: BTreeSet<Digest> = self
+            .images
+            .iter()
+            .filter(|image| wanted.lacks(&image.attestations))
+            .map(|image| image.descriptor.digest.clone())
+            .collect();
+        // Who attests an index speaks of all that is in it.
+        match lacking.is_empty() || !wanted.lacks(&self.attestations) {
+            true => lacking,
+            false => lacking.into_iter().chain([self.root.digest.clone()]).collect(),
+        }
+    }
+
+    fn attach(&mut self, subject: &Digest, attestation: Attestation) {
+        let images = self.images.iter_mut().filter(|image| image.descriptor.digest == *subject);
+        let mut places: Vec<&mut Vec<Attestation>> = images.map(|image| &mut image.attestations).collect();
+        if places.is_empty() && self.root.digest == *subject {
+            places.push(&mut self.attestations);
+        }
+        for place in places {
+            if place.iter().all(|known| known.descriptor.digest != attestation.descriptor.digest) {
+                place.push(attestation.clone());
+            }
+        }
     }
 }
 
@@ -149,27 +204,4 @@ fn artifact(ctx: &impl Context, root: &Root, manifest: &Manifest) -> Result<Imag
         config,
         attestations: Vec::new(),
     })
-}
-
-fn referrers(ctx: &impl Context, root: &Root, images: &[Image]) -> Result<Vec<Referrer>, Failure> {
-    let mut subjects = vec![root.descriptor.digest.clone()];
-    subjects.extend(images.iter().map(|image| image.descriptor.digest.clone()));
-    subjects.dedup();
-    traverse::referrers(ctx, root, &subjects)
-}
-
-/// An attestation manifest that the registry or the store tells of, and the index did not.
-fn attach(ctx: &impl Context, root: &Root, images: &mut [Image], referrer: &Referrer) -> Result<(), Failure> {
-    let entry = &referrer.descriptor;
-    if entry.artifact_type.as_deref() != Some(attestation::ARTIFACT_TYPE) || entry.kind() != Kind::Manifest {
-        return Ok(());
-    }
-    for image in images.iter_mut().filter(|image| image.descriptor.digest == referrer.subject) {
-        if image.attestations.iter().all(|known| known.descriptor.digest != entry.digest) {
-            let bytes = ctx.fetch(&root.repository, entry)?;
-            let manifest = Manifest::parse(&bytes).map_err(|error| Failure::from(error).context(&entry.digest))?;
-            image.attestations.push(Attestation { descriptor: entry.clone(), manifest });
-        }
-    }
-    Ok(())
 }

@@ -7,7 +7,7 @@ use portolan_sdk::table::Table;
 use serde_json::Value;
 
 /// The packages of an SPDX document, below a line that says whose it is.
-pub fn sbom(predicate: &Value, out: &mut String) {
+pub fn spdx(predicate: &Value, out: &mut String) {
     let mut head = vec![text(predicate, "/spdxVersion"), text(predicate, "/name")];
     if let Some(created) = text(predicate, "/creationInfo/created") {
         head.push(Some(created));
@@ -17,22 +17,55 @@ pub fn sbom(predicate: &Value, out: &mut String) {
         out.push_str(&line(&head));
         out.push('\n');
     }
-    let listed = predicate.pointer("/packages").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
-    if listed.is_empty() {
+    let listed = list(predicate, "/packages");
+    packages(
+        listed.iter().map(|package| {
+            // NOASSERTION is how SPDX says that it has nothing to say.
+            let license = ["/licenseConcluded", "/licenseDeclared"]
+                .iter()
+                .find_map(|place| text(package, place).filter(|license| *license != "NOASSERTION"));
+            [text(package, "/name"), text(package, "/versionInfo"), license].map(|cell| cell.unwrap_or("-").to_owned())
+        }),
+        out,
+    );
+}
+
+/// The components of a CycloneDX document, below a line that says whose it is.
+pub fn cyclonedx(predicate: &Value, out: &mut String) {
+    let version = text(predicate, "/specVersion").map(|version| format!("CycloneDX-{version}"));
+    let of = ["/metadata/component/name", "/metadata/component/version", "/metadata/timestamp"];
+    let head: Vec<&str> =
+        version.as_deref().into_iter().chain(of.into_iter().filter_map(|place| text(predicate, place))).collect();
+    if !head.is_empty() {
+        out.push_str(&line(&head.join("  ")));
+        out.push('\n');
+    }
+    packages(
+        list(predicate, "/components").iter().map(|component| {
+            let name = text(component, "/name").unwrap_or("-");
+            let name = text(component, "/group").map_or_else(|| name.to_owned(), |group| format!("{group}/{name}"));
+            let licenses = list(component, "/licenses").iter();
+            let licenses: Vec<&str> = licenses
+                .filter_map(|license| {
+                    ["/license/id", "/license/name", "/expression"].iter().find_map(|place| text(license, place))
+                })
+                .collect();
+            let licenses = if licenses.is_empty() { "-".to_owned() } else { licenses.join(", ") };
+            [name, text(component, "/version").unwrap_or("-").to_owned(), licenses]
+        }),
+        out,
+    );
+}
+
+fn packages(listed: impl Iterator<Item = [String; 3]>, out: &mut String) {
+    let mut listed = listed.peekable();
+    if listed.peek().is_none() {
         out.push_str("no packages\n");
         return;
     }
     let mut packages = Table::new(["PACKAGE", "VERSION", "LICENSE"]);
     for package in listed {
-        // NOASSERTION is how SPDX says that it has nothing to say.
-        let license = ["/licenseConcluded", "/licenseDeclared"]
-            .iter()
-            .find_map(|place| text(package, place).filter(|license| *license != "NOASSERTION"));
-        packages.row([
-            text(package, "/name").unwrap_or("-"),
-            text(package, "/versionInfo").unwrap_or("-"),
-            license.unwrap_or("-"),
-        ]);
+        packages.row(package);
     }
     out.push_str(&packages.to_string());
 }
@@ -83,6 +116,11 @@ pub fn provenance(predicate: &Value, out: &mut String) {
     }
     out.push('\n');
     out.push_str(&table.to_string());
+}
+
+/// The list at a place, empty where there is none.
+fn list<'a>(value: &'a Value, place: &str) -> &'a [Value] {
+    value.pointer(place).and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default()
 }
 
 /// The text at a place, where there is some.
@@ -159,9 +197,26 @@ git                  -
             ],
         });
         assert_eq!(
-            written(sbom, &predicate),
+            written(spdx, &predicate),
             "SPDX-2.3  n\nPACKAGE  VERSION  LICENSE\na        1        MIT\nb        -        ISC\n-        -        -\n-        -        -\n"
         );
-        assert_eq!(written(sbom, &Value::Null), "no packages\n");
+        assert_eq!(written(spdx, &Value::Null), "no packages\n");
+    }
+
+    #[test]
+    fn components_have_their_group_and_their_licenses() {
+        let predicate = json!({
+            "bomFormat": "CycloneDX", "specVersion": "1.6", "metadata": {"component": {"name": "n"}, "timestamp": "t"},
+            "components": [
+                {"name": "a", "version": "1", "licenses": [{"license": {"id": "MIT"}}, {"license": {"name": "own"}}]},
+                {"group": "g", "name": "b", "licenses": [{"expression": "MIT OR ISC"}, 3]},
+                7,
+            ],
+        });
+        assert_eq!(
+            written(cyclonedx, &predicate),
+            "CycloneDX-1.6  n  t\nPACKAGE  VERSION  LICENSE\na        1        MIT, own\ng/b      -        MIT OR ISC\n-        -        -\n"
+        );
+        assert_eq!(written(cyclonedx, &json!([])), "no packages\n");
     }
 }

@@ -1,11 +1,11 @@
 //! `--sbom` and `--provenance`: what the attestations of the chosen images say, in full.
 
-use crate::picture::{Image, Picture};
-use crate::{attested, said};
+use crate::picture::Picture;
+use crate::said;
 use portolan_oci::go::{self, Value};
 use portolan_oci::text::line;
-use portolan_oci::{Descriptor, Digest};
-use portolan_sdk::traverse::{Predicate, Root};
+use portolan_oci::{Descriptor, Digest, Platform};
+use portolan_sdk::traverse::{self, Attestation, Predicate, Root};
 use portolan_sdk::{Failure, Host};
 use serde::Serialize;
 
@@ -18,19 +18,17 @@ pub struct Wanted {
     pub provenance: bool,
 }
 
-/// A statement of one image, out of its envelope.
-#[derive(Debug)]
-pub struct Said<'a> {
-    image: &'a Image,
-    predicate_type: &'a str,
-    blob: &'a Descriptor,
-    is_sbom: bool,
-    json: Vec<u8>,
-}
-
 impl Wanted {
     fn covers(self, said: &Predicate<'_>) -> bool {
-        self.sbom && attested::is_sbom(said) || self.provenance && attested::is_provenance(said)
+        self.sbom && said.is_sbom() || self.provenance && said.is_provenance()
+    }
+
+    /// Whether something that is wanted is not among what is said.
+    pub fn lacks(self, attestations: &[Attestation]) -> bool {
+        let said = |is: fn(&Predicate<'_>) -> bool| {
+            attestations.iter().flat_map(Attestation::predicates).any(|said| is(&said))
+        };
+        self.sbom && !said(|said| said.is_sbom()) || self.provenance && !said(|said| said.is_provenance())
     }
 
     fn lack(self) -> &'static str {
@@ -42,17 +40,31 @@ impl Wanted {
     }
 }
 
+/// A statement, out of its envelope.
+#[derive(Debug)]
+pub struct Said<'a> {
+    /// Of what it is said.
+    subject: &'a Digest,
+    platform: Option<&'a Platform>,
+    predicate: Predicate<'a>,
+    json: Vec<u8>,
+}
+
 /// Reads the wanted statements of all images in the picture.
 ///
 /// # Errors
 /// None of them there; a statement that cannot be fetched.
 pub fn read<'a>(ctx: &impl Host, root: &Root, picture: &'a Picture, wanted: Wanted) -> Result<Vec<Said<'a>>, Failure> {
-    let there: Vec<(&Image, Predicate<'_>)> = picture
-        .images
-        .iter()
-        .flat_map(|image| image.attestations.iter().map(move |attestation| (image, attestation)))
-        .flat_map(|(image, attestation)| attestation.predicates().map(move |said| (image, said)))
-        .filter(|(_, said)| wanted.covers(said))
+    let of_root = (&picture.root.digest, None, &picture.attestations);
+    let of_images = picture.images.iter();
+    let of_images = of_images.map(|image| (&image.descriptor.digest, image.platform.as_ref(), &image.attestations));
+    let there: Vec<(&Digest, Option<&Platform>, Predicate<'_>)> = of_images
+        .chain([of_root])
+        .flat_map(|(subject, platform, attestations)| {
+            let said = attestations.iter().flat_map(Attestation::predicates);
+            said.map(move |said| (subject, platform, said))
+        })
+        .filter(|(.., said)| wanted.covers(said))
         .collect();
     if there.is_empty() && picture.missing.iter().any(portolan_oci::Descriptor::is_attestation) {
         let message = format!("{} has attestations, and they are not there", picture.reference);
@@ -60,22 +72,15 @@ pub fn read<'a>(ctx: &impl Host, root: &Root, picture: &'a Picture, wanted: Want
     }
     if there.is_empty() {
         return Err(Failure::not_found(format!("{} has {}", picture.reference, wanted.lack()))
-            .hint("BuildKit attaches them with --attest type=sbom and --attest type=provenance"));
+            .hint("BuildKit attaches them with --attest type=sbom and --attest type=provenance; see --referrers for what else there is"));
     }
-    let blobs: Vec<Descriptor> = there.iter().map(|(_, said)| said.descriptor.bare()).collect();
+    let blobs: Vec<Descriptor> = there.iter().map(|(.., said)| said.descriptor.bare()).collect();
     ctx.prefetch(&root.repository, &blobs);
-    there
-        .into_iter()
-        .map(|(image, said)| {
-            Ok(Said {
-                image,
-                predicate_type: said.predicate_type,
-                blob: said.descriptor,
-                is_sbom: attested::is_sbom(&said),
-                json: attested::statement(ctx, &root.repository, &said)?,
-            })
-        })
-        .collect()
+    let read = |(subject, platform, predicate): (&'a Digest, Option<&'a Platform>, Predicate<'a>)| {
+        let json = traverse::statement(ctx, &root.repository, &predicate)?;
+        Ok(Said { subject, platform, predicate, json })
+    };
+    there.into_iter().map(read).collect()
 }
 
 #[derive(Serialize)]
@@ -88,7 +93,7 @@ struct Whole<'a> {
 #[serde(rename_all = "camelCase")]
 struct Statement<'a> {
     platform: Option<String>,
-    /// The digest of the image that it speaks of.
+    /// The digest that it speaks of: an image's, or the root's.
     subject: &'a Digest,
     predicate_type: &'a str,
     descriptor: Descriptor,
@@ -102,13 +107,14 @@ struct Statement<'a> {
 /// A statement that is no JSON.
 pub fn json<'a>(picture: &'a Picture, statements: &'a [Said<'a>]) -> Result<impl Serialize + 'a, Failure> {
     let statements = statements.iter().map(|said| {
+        let Predicate { predicate_type, descriptor, .. } = said.predicate;
         let statement = go::read(&said.json)
-            .map_err(|error| Failure::malformed(format!("the statement {} is no JSON: {error}", said.blob.digest)))?;
+            .map_err(|error| Failure::malformed(format!("the statement {} is no JSON: {error}", descriptor.digest)))?;
         Ok(Statement {
-            platform: said.image.platform.as_ref().map(|platform| platform.long()),
-            subject: &said.image.descriptor.digest,
-            predicate_type: said.predicate_type,
-            descriptor: said.blob.bare(),
+            platform: said.platform.map(|platform| platform.long()),
+            subject: said.subject,
+            predicate_type,
+            descriptor: descriptor.bare(),
             predicate: statement.take("predicate").unwrap_or(Value::Null),
         })
     });
@@ -125,15 +131,16 @@ pub fn text(statements: &[Said<'_>]) -> Result<String, Failure> {
         if !out.is_empty() {
             out.push('\n');
         }
-        let platform = said.image.platform.as_ref().map(|platform| platform.long() + "  ").unwrap_or_default();
-        let head = format!("{platform}{}", said.image.descriptor.digest);
-        out.push_str(&format!("{}\n{}\n", line(&head), line(said.predicate_type)));
+        let platform = said.platform.map(|platform| platform.long() + "  ").unwrap_or_default();
+        let Predicate { predicate_type, descriptor, .. } = said.predicate;
+        out.push_str(&format!("{}\n{}\n", line(&format!("{platform}{}", said.subject)), line(predicate_type)));
         let statement: serde_json::Value = serde_json::from_slice(&said.json)
-            .map_err(|error| Failure::malformed(format!("the statement {} is no JSON: {error}", said.blob.digest)))?;
+            .map_err(|error| Failure::malformed(format!("the statement {} is no JSON: {error}", descriptor.digest)))?;
         let predicate = statement.get("predicate").unwrap_or(&serde_json::Value::Null);
-        match said.is_sbom {
-            true => said::sbom(predicate, &mut out),
-            false => said::provenance(predicate, &mut out),
+        match said.predicate {
+            said if said.is_spdx() => said::spdx(predicate, &mut out),
+            said if said.is_sbom() => said::cyclonedx(predicate, &mut out),
+            _ => said::provenance(predicate, &mut out),
         }
     }
     Ok(out)

@@ -4,8 +4,9 @@
 //! layers and how it is run; several would drown in that.
 
 use crate::picture::{Image, Picture};
-use portolan_oci::{Annotations, media_type};
+use portolan_oci::{Annotations, Digest, media_type};
 use portolan_sdk::table::{Table, size};
+use portolan_sdk::traverse::Referrer;
 use serde_json::Value;
 
 /// The whole picture.
@@ -163,9 +164,10 @@ fn label(picture: &Picture, image: &Image) -> String {
 
 fn attestations(picture: &Picture) -> String {
     let mut rows = Vec::new();
-    for image in &picture.images {
-        for attestation in &image.attestations {
-            let row = |said: &str| [label(picture, image), attestation.descriptor.digest.to_string(), said.to_owned()];
+    let of_images = picture.images.iter().map(|image| (label(picture, image), &image.attestations));
+    for (of, attestations) in of_images.chain([("root".to_owned(), &picture.attestations)]) {
+        for attestation in attestations {
+            let row = |said: &str| [of.clone(), attestation.descriptor.digest.to_string(), said.to_owned()];
             let before = rows.len();
             rows.extend(attestation.predicates().map(|said| row(said.predicate_type)));
             if rows.len() == before {
@@ -189,17 +191,32 @@ fn referrers(picture: &Picture) -> String {
     if referrers.is_empty() {
         return "No referrers.\n".to_owned();
     }
-    let rows = referrers.iter().map(|referrer| {
-        let entry = &referrer.descriptor;
+    let mut table = Table::new(["REFERRERS", "SIZE", "TYPE"]).right(1);
+    let mut roots = vec![&picture.root.digest];
+    roots.extend(picture.images.iter().map(|image| &image.descriptor.digest));
+    roots.dedup();
+    for subject in &roots {
+        if referrers.iter().any(|referrer| referrer.subject == **subject) {
+            let image = picture.images.iter().find(|image| image.descriptor.digest == **subject);
+            let of = image.map_or_else(|| "root".to_owned(), |image| label(picture, image));
+            table.row([of, String::new(), String::new()]);
+            branches(&roots, referrers, subject, "", &mut table);
+        }
+    }
+    table.to_string()
+}
+
+/// Who refers to `subject`, each with who refers to it below. A store's entries may say of two images that each refers to the
+/// other: what has a tree of its own has none in another's. Of the rest, [`Picture`] has each once, no deeper than
+/// traversals go.
+fn branches(roots: &[&Digest], referrers: &[Referrer], subject: &Digest, before: &str, table: &mut Table) {
+    let mut here = referrers.iter().filter(|referrer| referrer.subject == *subject).peekable();
+    while let Some(Referrer { descriptor: entry, .. }) = here.next() {
+        let (branch, trunk) = if here.peek().is_some() { ("├─ ", "│  ") } else { ("└─ ", "   ") };
         let kind = entry.artifact_type.as_ref().unwrap_or(&entry.media_type);
-        let subject = &referrer.subject;
-        let image = picture.images.iter().find(|image| image.descriptor.digest == *subject);
-        let of = match image {
-            Some(image) => label(picture, image),
-            None if *subject == picture.root.digest => "root".to_owned(),
-            None => subject.to_string(),
-        };
-        [entry.digest.to_string(), size(entry.size), kind.clone(), of]
-    });
-    table(["REFERRER", "SIZE", "TYPE", "OF"], &[1], rows.collect())
+        table.row([format!("{before}{branch}{}", entry.digest), size(entry.size), kind.clone()]);
+        if !roots.contains(&&entry.digest) {
+            branches(roots, referrers, &entry.digest, &format!("{before}{trunk}"), table);
+        }
+    }
 }

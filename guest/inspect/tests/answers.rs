@@ -235,6 +235,11 @@ fn referrers_are_those_of_the_root_and_of_the_images() {
             made.put(Some("s"), media_type::OCI_MANIFEST, &referring(&index, "application/vnd.acme.sig"));
         let (made, notes) =
             made.put(Some("n"), media_type::OCI_MANIFEST, &referring(&image, "application/vnd.acme.notes"));
+        let (made, seal) =
+            made.put(Some("o"), media_type::OCI_MANIFEST, &referring(&notes, "application/vnd.acme.seal"));
+        let mut more = referring(&image, "application/vnd.acme.notes");
+        more["annotations"] = json!({"n": "3"});
+        let (made, more) = made.put(Some("p"), media_type::OCI_MANIFEST, &more);
         let json = parsed(&made.mock, reference, &[("referrers", "true")]);
         let found: Vec<(&Value, &Value, &Value)> = json["referrers"]
             .as_array()
@@ -247,12 +252,25 @@ fn referrers_are_those_of_the_root_and_of_the_images() {
             [
                 (&json!(index.digest), &json!(signature.digest), &json!("application/vnd.acme.sig")),
                 (&json!(image.digest), &json!(notes.digest), &json!("application/vnd.acme.notes")),
+                (&json!(image.digest), &json!(more.digest), &json!("application/vnd.acme.notes")),
+                (&json!(notes.digest), &json!(seal.digest), &json!("application/vnd.acme.seal")),
             ],
             "{reference}"
         );
         let shown = text(&made.mock, reference, &[("referrers", "true")]).unwrap();
-        assert!(shown.contains("application/vnd.acme.sig    root\n"), "{shown}");
-        assert!(shown.contains("application/vnd.acme.notes  linux/amd64\n"), "{shown}");
+        let row = |branch: &str, of: &Descriptor, kind| format!("{branch}─ {}  {} B  {kind}\n", of.digest, of.size);
+        let tree = [
+            "root\n".into(),
+            row("└", &signature, "application/vnd.acme.sig"),
+            "linux/amd64\n".into(),
+            row("├", &notes, "application/vnd.acme.notes"),
+            row("│  └", &seal, "application/vnd.acme.seal"),
+            row("└", &more, "application/vnd.acme.notes"),
+        ];
+        let squeezed = |text: &str| {
+            text.lines().map(|line| line.split_whitespace().collect::<Vec<_>>().join(" ")).collect::<Vec<_>>()
+        };
+        assert!(squeezed(&shown).ends_with(&squeezed(&tree.concat())), "{shown}\n{}", tree.concat());
         // Who did not ask is not told, and the registry not asked.
         let asked = made.mock.asked().len();
         assert_eq!(parsed(&made.mock, reference, &[]).get("referrers"), None);
@@ -313,6 +331,77 @@ fn statements_beside_an_image_are_found_where_the_index_has_none() {
         let shown = text(&mock, reference, &[]).unwrap();
         assert!(!shown.contains("\nATTESTED "), "nobody asked: {shown}");
     }
+}
+
+/// Whoever attests a tag of several platforms speaks of the index. An SBOM may be attached as it is.
+#[test]
+fn statements_on_an_index_are_shown_with_it() {
+    for (repository, reference) in [("docker.io/acme/app", "acme/app:1"), (STORE, "oci-layout://s:1")] {
+        let (made, image) = Made::of(repository).image("linux/amd64", &[1]);
+        let index = json!({"schemaVersion": 2, "mediaType": media_type::OCI_INDEX, "manifests": [
+            with(&image, json!({"platform": {"os": "linux", "architecture": "amd64"}})),
+        ]});
+        let (made, index) = made.put(Some("1"), media_type::OCI_INDEX, &index);
+        let (made, document) = made.put(None, "application/spdx+json", &json!({"spdxVersion": "SPDX-2.3"}));
+        let sbom = json!({
+            "schemaVersion": 2, "mediaType": media_type::OCI_MANIFEST, "subject": index, "layers": [document],
+            "artifactType": "application/vnd.acme.sbom",
+            "config": {"mediaType": media_type::OCI_EMPTY, "digest": Descriptor::of("a/b", b"{}").digest, "size": 2},
+        });
+        let mock = made.put(Some("s"), media_type::OCI_MANIFEST, &sbom).0.mock;
+        let json = parsed(&mock, reference, &[("sbom", "true")]);
+        let statement = &json["statements"][0];
+        assert_eq!(statement["predicate"], json!({"spdxVersion": "SPDX-2.3"}), "{reference}");
+        assert_eq!(
+            (&statement["platform"], &statement["subject"]),
+            (&Value::Null, &json!(index.digest)),
+            "{reference}"
+        );
+        let json = parsed(&mock, reference, &[("referrers", "true")]);
+        assert_eq!(json["attestations"][0]["predicates"][0]["predicateType"], "https://spdx.dev/Document");
+        let shown = text(&mock, reference, &[("referrers", "true")]).unwrap();
+        assert!(shown.contains("\nroot      sha256:"), "{shown}");
+    }
+}
+
+/// cosign 1 and 2 keep what they attest under a tag, and nothing refers to anything.
+#[test]
+fn statements_under_cosigns_tag_are_found_where_nothing_else_has_them() {
+    for (repository, reference) in [("docker.io/acme/app", "acme/app:1"), (STORE, "oci-layout://s:1")] {
+        let (made, image) = Made::of(repository).image("linux/amd64", &[1]);
+        let made = made.index("1", &[with(&image, json!({"platform": {"os": "linux", "architecture": "amd64"}}))]);
+        let real = fixtures().join("layouts/regctl-attested/blobs/sha256");
+        let read = |hex: &str| std::fs::read(real.join(hex)).unwrap();
+        let manifest = read("249f7ee4b72fcd777c9f73fc2360b29be1d88da3dde3fe05cf2e6eb29eac5f32");
+        let envelope = read("b010776a5939ff1513a798367687e65580beff5cb19338c60eac94e76f7f1cd9");
+        let tag = format!("sha256-{}.att", image.digest.hex());
+        let mock = made.mock.document(repository, Some(&tag), media_type::OCI_MANIFEST, manifest);
+        let mock = mock.document(repository, None, "application/vnd.dsse.envelope.v1+json", envelope);
+        let json = parsed(&mock, reference, &[("sbom", "true")]);
+        assert_eq!(json["statements"][0]["predicateType"], "https://cyclonedx.org/bom", "{reference}");
+        assert_eq!(json["statements"][0]["predicate"]["components"][0]["name"], "zlib", "{reference}");
+        let none = text(&mock, reference, &[("provenance", "true")]).unwrap_err();
+        assert!(none.to_string().contains("has no provenance"), "{none}");
+    }
+}
+
+/// What a store's entries say of each other may go in a circle.
+#[test]
+fn images_that_refer_to_each_other_are_shown_once_each() {
+    let (made, one) = Made::of(STORE).image("linux/amd64", &[1]);
+    let (made, two) = made.image("linux/arm64", &[2]);
+    let about = |image: &Descriptor, architecture, subject: &Descriptor| {
+        with(
+            image,
+            json!({
+                "platform": {"os": "linux", "architecture": architecture},
+                "annotations": {"io.containerd.manifest.subject": subject.digest},
+            }),
+        )
+    };
+    let mock = made.index("1", &[about(&one, "amd64", &two), about(&two, "arm64", &one)]).mock;
+    let shown = text(&mock, "oci-layout://s:1", &[("referrers", "true")]).unwrap();
+    assert_eq!(shown.matches("└─ ").count(), 2, "{shown}");
 }
 
 /// As `docker save` and containerd export images: the index whole, one platform's content.

@@ -8,6 +8,7 @@
 //! Work is bounded whatever a registry serves: indexes are followed [`NESTING`] deep, each one once, and at most
 //! [`DOCUMENTS`] documents are read.
 
+mod attestation;
 mod builds;
 mod content;
 mod image;
@@ -19,6 +20,7 @@ mod store;
 mod tags;
 mod walk;
 
+pub use attestation::{Attestation, Predicate, stated, statement, tagged};
 pub use builds::{Build, Built, builds};
 pub use content::{Content, everything};
 pub use image::{Image, Stored};
@@ -27,7 +29,7 @@ pub use referrers::{Referrer, referrers, referring};
 pub use root::{Found, Root, find, find_all, pinned, resolve};
 pub use search::{select, select_all};
 pub use tags::tags;
-pub use walk::{Attestation, Predicate, Tree, Walked, attested, images, walk};
+pub use walk::{Tree, Walked, attested, images, walk};
 
 use std::collections::BTreeSet;
 

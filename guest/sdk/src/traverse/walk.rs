@@ -1,7 +1,8 @@
 //! Everything below a root: all images, the statements beside what they speak of, and what else there is.
 
-use portolan_oci::{Descriptor, Digest, Document, Index, Kind, Manifest, attestation, media_type};
+use portolan_oci::{Descriptor, Digest, Document, Index, Kind};
 
+use super::attestation::Attestation;
 use super::image::Image;
 use super::root::{Root, read};
 use super::{Bounds, prefetch};
@@ -26,39 +27,6 @@ pub struct Walked {
     pub image: Image,
     /// Statements whose subject it is.
     pub attestations: Vec<Attestation>,
-}
-
-/// An attestation manifest.
-#[derive(Debug, Clone)]
-pub struct Attestation {
-    /// As its index names it.
-    pub descriptor: Descriptor,
-    /// Its statements are its layers.
-    pub manifest: Manifest,
-}
-
-/// One statement: an SBOM, a provenance.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Predicate<'a> {
-    /// `https://spdx.dev/Document`, `https://slsa.dev/provenance/v1`; empty where the statement does not say.
-    pub predicate_type: &'a str,
-    /// The statement.
-    pub descriptor: &'a Descriptor,
-}
-
-impl Attestation {
-    /// Its statements.
-    pub fn predicates(&self) -> impl Iterator<Item = Predicate<'_>> {
-        self.manifest.layers.iter().filter(|layer| media_type::is_statement(&layer.media_type)).map(|layer| Predicate {
-            predicate_type: layer.annotations.get(attestation::PREDICATE_TYPE).map_or("", String::as_str),
-            descriptor: layer,
-        })
-    }
-
-    fn subject(&self) -> Option<&str> {
-        let by_manifest = || self.manifest.subject.as_ref().map(|subject| subject.digest.as_str());
-        self.descriptor.attestation_subject().or_else(by_manifest)
-    }
 }
 
 /// Reads all manifests below `root`. A root that is an image is the only one in its tree.
