@@ -2,12 +2,16 @@
 //!
 //! A package carries them ready-made, in `bundled`, and there they are copied from there: whoever installs it needs no wasm
 //! target. In a clone, which has the sources, each guest crate becomes a core module (wasm32-unknown-unknown, so that nothing but our contract can be imported) and
-//! then a component, which `src/engine/component.rs` and `bundle.rs` include. They are built into a target folder of their own: the
-//! workspace's is locked by the cargo that runs this script.
+//! then a component. They are built into a target folder of their own: the workspace's is locked by the cargo that runs this
+//! script. `src/engine/embedded.rs` includes what becomes of all of them: one archive, as they have much in common, and a
+//! table of what lies where in it.
 
+use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 use std::{env, fs};
+
+use sha2::{Digest as _, Sha256};
 
 const TARGET: &str = "wasm32-unknown-unknown";
 
@@ -15,6 +19,12 @@ const TARGET: &str = "wasm32-unknown-unknown";
 /// host's stand-in and a command line, which alone import something else than our contract, WASI.
 const GUESTS: [&str; 11] =
     ["resolve", "inspect", "layers", "create", "copy", "tags", "diff", "explain", "strategy", "provider", "adapter"];
+
+/// The host's stand-in that asks registries too: `provider`'s crate once more, with a feature.
+const OF_REGISTRIES: &str = "provider-http";
+
+/// As small as zstd makes it. It is unpacked at the same speed whatever packing took.
+const LEVEL: i32 = 19;
 
 fn main() -> ExitCode {
     match build() {
@@ -33,7 +43,7 @@ fn build() -> Result<(), String> {
     let (workspace, out, ready) = (here.join(".."), folder("OUT_DIR")?, here.join("bundled"));
     if !workspace.join("guest").is_dir() {
         println!("cargo::rerun-if-changed={}", ready.display());
-        return copied(&ready, &out);
+        return embed(&ready, &out);
     }
     for input in ["guest", "wit", "Cargo.toml", "Cargo.lock", "rust-toolchain.toml"] {
         println!("cargo::rerun-if-changed={}", workspace.join(input).display());
@@ -48,16 +58,23 @@ fn build() -> Result<(), String> {
     }
     // The same crate once more, so it takes the place of the other module.
     let modules = compile(&workspace, &target_dir, &["provider"], &["--features", "http"])?;
-    component(&modules, "provider", &out.join("provider-http.wasm"))
+    component(&modules, "provider", &out.join(OF_REGISTRIES).with_extension("wasm"))?;
+    embed(&out, &out)
 }
 
-/// Takes what a package carries.
-fn copied(ready: &Path, out: &Path) -> Result<(), String> {
-    for name in GUESTS.into_iter().chain(["provider-http"]) {
-        let (from, to) = (ready.join(name).with_extension("wasm"), out.join(name).with_extension("wasm"));
-        fs::copy(&from, to).map_err(|error| format!("cannot copy {}: {error}", from.display()))?;
+/// Writes the archive, and the table: name, place in the archive unpacked, SHA-256.
+fn embed(from: &Path, out: &Path) -> Result<(), String> {
+    let (mut all, mut table) = (Vec::new(), String::new());
+    for name in GUESTS.into_iter().chain([OF_REGISTRIES]) {
+        let bytes = read(&from.join(name).with_extension("wasm"))?;
+        let (start, digest) = (all.len(), Sha256::digest(&bytes));
+        all.extend_from_slice(&bytes);
+        let hex = digest.iter().fold(String::new(), |hex, byte| hex + &format!("{byte:02x}"));
+        writeln!(table, "    ({name:?}, {start}..{}, {hex:?}),", all.len()).map_err(|error| error.to_string())?;
     }
-    Ok(())
+    let archive = zstd::encode_all(&*all, LEVEL).map_err(|error| format!("cannot pack the components: {error}"))?;
+    write(&out.join("components.zst"), &archive)?;
+    write(&out.join("components.rs"), format!("[\n{table}]\n").as_bytes())
 }
 
 /// Makes a component of a core module.
@@ -67,7 +84,7 @@ fn component(modules: &Path, name: &str, file: &Path) -> Result<(), String> {
         .module(&module)
         .and_then(|encoder| encoder.validate(true).encode())
         .map_err(|error| format!("portolan-{name} does not make a component: {error:#}"))?;
-    fs::write(file, component).map_err(|error| format!("cannot write {}: {error}", file.display()))
+    write(file, &component)
 }
 
 /// The folder of the guests' core modules.
@@ -132,4 +149,8 @@ fn folder(variable: &str) -> Result<PathBuf, String> {
 
 fn read(file: &Path) -> Result<Vec<u8>, String> {
     fs::read(file).map_err(|error| format!("cannot read {}: {error}", file.display()))
+}
+
+fn write(file: &Path, bytes: &[u8]) -> Result<(), String> {
+    fs::write(file, bytes).map_err(|error| format!("cannot write {}: {error}", file.display()))
 }

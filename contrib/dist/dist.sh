@@ -7,7 +7,7 @@ set -euo pipefail
 umask 022
 cd "$(dirname "$0")/../.."
 
-target_dir=$1 out=$2 profile=${PROFILE:-release}
+target_dir=$1 out=$2 profile=${PROFILE:-dist}
 triple=x86_64-unknown-linux-musl architecture=amd64 platform=linux/amd64
 version=$(sed -n '/^\[workspace.package\]/,/^\[/s/^version = "\(.*\)"/\1/p' Cargo.toml)
 name=portolan-$version-$triple

@@ -6,14 +6,14 @@
 
 use super::compose;
 use super::shape::Shape;
-use super::{Component, Host, LoadError};
+use super::{Component, Host, LoadError, embedded};
 
 /// Makes a command of a frontend.
-static ADAPTER: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/adapter.wasm"));
+const ADAPTER: &str = "adapter";
 /// Reads layouts.
-static PROVIDER: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/provider.wasm"));
+const PROVIDER: &str = "provider";
 /// Asks registries too.
-static PROVIDER_HTTP: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/provider-http.wasm"));
+const PROVIDER_HTTP: &str = "provider-http";
 
 /// What a bundle reads.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -48,7 +48,8 @@ impl Host {
             BundleReads::Layouts => PROVIDER,
             BundleReads::Registries => PROVIDER_HTTP,
         };
-        let parts = compose::Parts { frontend: &bytes, strategy: self.strategy(), provider, adapter: ADAPTER };
+        let (provider, adapter) = (embedded::bytes(provider), embedded::bytes(ADAPTER));
+        let parts = compose::Parts { frontend: &bytes, strategy: self.strategy(), provider, adapter };
         compose::bundle(&parts).map_err(|error| shape.skewed(&label, format!("{error:#}")))
     }
 }

@@ -5,7 +5,9 @@ use std::fs::File;
 use std::io::Read as _;
 use std::path::Path;
 
-use super::LoadError;
+use portolan_oci::Digest;
+
+use super::{LoadError, embedded};
 use crate::limits::Limits;
 use crate::session::budget;
 
@@ -83,17 +85,12 @@ impl Bundled {
 
     /// The component, as the build script made it.
     pub fn bytes(self) -> &'static [u8] {
-        match self {
-            Bundled::Resolve => include_bytes!(concat!(env!("OUT_DIR"), "/resolve.wasm")),
-            Bundled::Inspect => include_bytes!(concat!(env!("OUT_DIR"), "/inspect.wasm")),
-            Bundled::Layers => include_bytes!(concat!(env!("OUT_DIR"), "/layers.wasm")),
-            Bundled::Create => include_bytes!(concat!(env!("OUT_DIR"), "/create.wasm")),
-            Bundled::Copy => include_bytes!(concat!(env!("OUT_DIR"), "/copy.wasm")),
-            Bundled::Tags => include_bytes!(concat!(env!("OUT_DIR"), "/tags.wasm")),
-            Bundled::Diff => include_bytes!(concat!(env!("OUT_DIR"), "/diff.wasm")),
-            Bundled::Explain => include_bytes!(concat!(env!("OUT_DIR"), "/explain.wasm")),
-            Bundled::Strategy => include_bytes!(concat!(env!("OUT_DIR"), "/strategy.wasm")),
-        }
+        embedded::bytes(self.name())
+    }
+
+    /// The digest of those bytes, which are not looked at for it.
+    pub fn digest(self) -> Digest {
+        embedded::digest(self.name())
     }
 }
 

@@ -102,10 +102,15 @@ impl Loaded {
 
 /// The strategy that a host plugs into every frontend.
 pub(super) struct Strategy {
-    pub(super) bytes: Cow<'static, [u8]>,
     pub(super) digest: Digest,
-    /// Whether somebody else wrote it.
-    pub(super) foreign: bool,
+    /// The component, where somebody else wrote it.
+    pub(super) foreign: Option<Vec<u8>>,
+}
+
+impl Strategy {
+    pub(super) fn bytes(&self) -> &[u8] {
+        self.foreign.as_deref().unwrap_or_else(|| Bundled::Strategy.bytes())
+    }
 }
 
 /// A frontend that is not compiled yet.
@@ -136,9 +141,9 @@ impl Draft {
         if !shape.imports(STRATEGY) {
             return Ok(bytes.into_owned());
         }
-        let composed = compose(&bytes, &strategy.bytes).map_err(|error| shape.skewed(label, format!("{error:#}")))?;
-        if strategy.foreign {
-            *judge = place(&composed, &strategy.bytes);
+        let composed = compose(&bytes, strategy.bytes()).map_err(|error| shape.skewed(label, format!("{error:#}")))?;
+        if let Some(foreign) = &strategy.foreign {
+            *judge = place(&composed, foreign);
         }
         Ok(composed)
     }

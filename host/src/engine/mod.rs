@@ -26,6 +26,7 @@ mod component;
 mod compose;
 mod config;
 mod describe;
+mod embedded;
 mod fault;
 mod guest;
 mod image;
@@ -185,15 +186,14 @@ impl HostBuilder {
     /// # Errors
     /// A strategy that is none; an engine that does not start.
     pub fn build(self) -> Result<Host, LoadError> {
-        let foreign = self.strategy.is_some();
         let strategy = match self.strategy {
-            None => Cow::Borrowed(Bundled::Strategy.bytes()),
+            None => Strategy { digest: Bundled::Strategy.digest(), foreign: None },
             Some(strategy) => {
                 let strategy = strategy?;
                 let invalid = |reason| LoadError::Invalid { component: self.strategy_label.clone(), reason };
                 Shape::of(&strategy).map_err(invalid)?.check(&self.strategy_label, "strategy", STRATEGY)?;
                 weight::check(&self.strategy_label, &strategy, &self.limits)?;
-                Cow::Owned(strategy)
+                Strategy { digest: Digest::sha256(&strategy), foreign: Some(strategy) }
             }
         };
         let engine = config::engine(&self.limits, self.pool)?;
@@ -205,7 +205,7 @@ impl HostBuilder {
             limits: Arc::new(self.limits),
             registries: self.registries,
             platform: self.platform.unwrap_or_else(machine).into(),
-            strategy: Strategy { digest: Digest::sha256(&strategy), bytes: strategy, foreign },
+            strategy,
             compiled: Compiled::open(self.cache_dir.as_deref()),
             places: self.pool.map(|instances| Arc::new(Semaphore::new(instances as usize))),
             loaded: Mutex::default(),
@@ -271,21 +271,32 @@ impl Host {
         let Inner { linker, strategy, compiled, limits, .. } = &*self.0;
         let component = given.component();
         let label = component.label();
-        let bytes = component.read(limits)?;
-        let digest = Digest::sha256(&bytes);
-        let key = match given {
-            Given::Bundled(bundled) => Key::Bundled(*bundled),
-            Given::File(_) | Given::Bytes(_) | Given::Named(..) => Key::Foreign(digest.clone()),
+        let (key, digest, bytes) = match given {
+            Given::Bundled(bundled) => (Key::Bundled(*bundled), bundled.digest(), None),
+            Given::File(_) | Given::Bytes(_) | Given::Named(..) => {
+                let bytes = component.read(limits)?;
+                let digest = Digest::sha256(&bytes);
+                (Key::Foreign(digest.clone()), digest, Some(bytes))
+            }
         };
         if let Some(frontend) = self.find(&key) {
             return Ok(Opened::Ready(frontend));
         }
-        let shape = Shape::of(&bytes).map_err(|reason| LoadError::Invalid { component: label.clone(), reason })?;
         let kept = Compiled::key(linker.engine(), &digest, &strategy.digest);
+        let code = compiled.get(linker.engine(), &kept);
+        // Of a bundled one nothing is looked at but its code, where there is some.
+        if let (None, Some(code), None) = (&bytes, &code, &strategy.foreign) {
+            let draft = Draft { key, label, digest, shape: Shape::of_code(code), kept, judge: None };
+            return Ok(Opened::Ready(self.keep(draft, code)?));
+        }
+        let bytes = match bytes {
+            Some(bytes) => bytes,
+            None => component.read(limits)?,
+        };
+        let shape = Shape::of(&bytes).map_err(|reason| LoadError::Invalid { component: label.clone(), reason })?;
         let mut draft = Draft { key, label, digest, shape, kept, judge: None };
-        let code = compiled.get(linker.engine(), &draft.kept);
         // Code does not tell where the strategy lies in what it was made of.
-        let composed = match code.is_some() && !strategy.foreign {
+        let composed = match code.is_some() && strategy.foreign.is_none() {
             true => Vec::new(),
             false => draft.composed(bytes, strategy, limits)?,
         };
@@ -322,7 +333,7 @@ impl Host {
     }
 
     fn strategy(&self) -> &[u8] {
-        &self.0.strategy.bytes
+        self.0.strategy.bytes()
     }
 
     fn strategy_digest(&self) -> Digest {

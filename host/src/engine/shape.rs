@@ -2,6 +2,7 @@
 //! fit. Types are wasmtime's business.
 
 use wasmparser::{Parser, Payload};
+use wasmtime::component::Component as Code;
 
 use super::LoadError;
 use super::load::{CONTRACT, STRATEGY};
@@ -46,6 +47,15 @@ impl Shape {
             }
         }
         Ok(shape)
+    }
+
+    /// What the code of a component tells of it.
+    pub(super) fn of_code(code: &Code) -> Self {
+        let (engine, code) = (code.engine(), code.component_type());
+        Shape {
+            imports: code.imports(engine).map(|(text, _)| name(text)).collect(),
+            exports: code.exports(engine).map(|(text, _)| name(text)).collect(),
+        }
     }
 
     /// What somebody says of a component.
