@@ -58,7 +58,7 @@ smoke: toolchain ## What public registries say to resolve, inspect, layers and t
 
 bench: toolchain servers ## Ratios against the same logic native, without a sandbox, and against crane, skopeo and docker-buildx where they are.
 	@echo "==> a warm solve against the same logic native (a release build first, some minutes)"
-	@cargo bench --locked --package portolan --bench solve --bench guarded --bench hostile
+	@cargo bench --locked --package portolan --bench solve --bench throughput --bench guarded --bench hostile
 	@PATH="$(TOOLS)/bin:$$PATH" tests/bench/processes.sh "$(CARGO_TARGET_DIR)/release/portolan"
 	@if command -v go >/dev/null; then tests/install-go-tools.sh "$(TOOLS)" regctl; fi
 	@PATH="$(TOOLS)/bin:$$PATH" tests/bench/copies.py "$(CARGO_TARGET_DIR)/release/portolan"

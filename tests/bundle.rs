@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
 
+use portolan_tests::book::Shell;
 use portolan_tests::cli::{Cli, Printed};
 use portolan_tests::fixtures;
 use portolan_tests::layout::Layout;
@@ -293,4 +294,18 @@ fn registries_are_asked_where_a_bundle_was_made_for_it() {
         }
     }
     assert!(tokens.asked().iter().any(|asked| !asked.by_user), "nobody asked for a token anonymously");
+}
+
+/// The page of the book; `BLESS=1` writes down what is printed.
+#[test]
+fn the_page_prints_what_the_programs_do() {
+    let (registry, folder) = (Registry::start(), tempfile::tempdir().unwrap());
+    let layout = fixtures::layout("buildkit-multi");
+    registry.push(&format!("oci:{}:1.4", layout.display()), "acme/app:1.4");
+    run(Command::new("cp").arg("-r").arg(layout).arg(folder.path().join("out")), "coreutils");
+    let portolan = portolan();
+    portolan.ok(&format!("bundle resolve -o {}", folder.path().join("resolve.wasm").display()));
+    let shell = Shell::new(folder.path(), portolan.home()).program(env!("CARGO_BIN_EXE_portolan"));
+    let shell = shell.program(wasmtime().program()).called(registry.host().to_string(), "localhost:5000");
+    assert!(shell.check("bundle.md") >= 8);
 }

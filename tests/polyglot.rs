@@ -7,6 +7,7 @@
 use std::path::Path;
 
 use portolan_tests::authors::{Examples, Way};
+use portolan_tests::book::Shell;
 use portolan_tests::cli::Cli;
 use portolan_tests::fixtures;
 use portolan_tests::registry::Registry;
@@ -173,4 +174,22 @@ fn the_same_from_a_registry() {
         let said = portolan.fails(5, &format!("run {} {}/acme/app:nope", file.display(), registry.host()));
         assert!(said.contains("acme/app:nope"), "{said}");
     }
+}
+
+/// The authors' page of the book, on the three examples; `BLESS=1` writes down what is printed.
+#[test]
+fn the_page_prints_what_the_programs_do() {
+    let (portolan, examples, folder) = (layouts(), examples(), tempfile::tempdir().unwrap());
+    for layout in ["buildkit-multi", "buildkit-sbom"] {
+        std::os::unix::fs::symlink(fixtures::layout(layout), folder.path().join(layout)).unwrap();
+    }
+    for (component, name) in [
+        (examples.python("created"), "created.wasm"),
+        (examples.javascript("platforms"), "platforms.wasm"),
+        (examples.rust("runs-as", Way::Wasip2), "runs_as.wasm"),
+    ] {
+        std::fs::copy(component, folder.path().join(name)).unwrap();
+    }
+    let shell = Shell::new(folder.path(), portolan.home()).program(env!("CARGO_BIN_EXE_portolan"));
+    assert!(shell.check("writing-a-frontend.md") >= 7);
 }

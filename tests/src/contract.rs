@@ -6,6 +6,8 @@
 //!
 //! Not here: whether a host keeps to it. Components that were built once and are kept show that (`tests/contract.rs`).
 
+mod page;
+
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::fs;

@@ -5,6 +5,7 @@
 
 pub mod authority;
 pub mod authors;
+pub mod book;
 pub mod buildkit;
 pub mod buildx;
 pub mod cli;

@@ -26,6 +26,11 @@ impl Wasmtime {
         Wasmtime { program }
     }
 
+    /// Where it is.
+    pub fn program(&self) -> &Path {
+        &self.program
+    }
+
     /// `wasmtime run WORDS…`, with nothing of our environment.
     pub fn run<S: AsRef<OsStr>>(&self, words: impl IntoIterator<Item = S>) -> Printed {
         let mut command = Command::new(&self.program);
