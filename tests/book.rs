@@ -1,6 +1,6 @@
 //! The book (`docs/`) says what is so: every command in it is run, and prints what stands below it.
 //!
-//! Each page has a folder of its own, called `/src/app` in it, in which `out` and `sbom` are image layouts; docker.io and
+//! Each page has a folder of its own, called `/src/app` in it, in which `out`, `sbom` and `attested` are image layouts; docker.io and
 //! ghcr.io are a registry on loopback, by an entry in `certs.d`, with `acme/app:1.4`, `:2.0` and `acme/newest:1` in it.
 //!
 //! `BLESS=1 cargo test --workspace --test book` writes down what is printed.
@@ -32,7 +32,7 @@ impl World {
             let (layout, entry) = layout.split_once(':').unwrap();
             registry.push(&format!("oci:{}:{entry}", fixtures::layout(layout).display()), name);
         }
-        for (name, shown) in [("buildkit-multi", "out"), ("buildkit-sbom", "sbom")] {
+        for (name, shown) in [("buildkit-multi", "out"), ("buildkit-sbom", "sbom"), ("regctl-attested", "attested")] {
             let copied =
                 Command::new("cp").arg("-r").arg(fixtures::layout(name)).arg(folder.path().join(shown)).status();
             assert!(copied.unwrap().success());

@@ -3,6 +3,7 @@
 use std::fs;
 
 use portolan_oci::{Descriptor, media_type};
+use portolan_tests::fixtures;
 use portolan_tests::layout::{Layout, json};
 use portolan_tests::olareg;
 use portolan_tests::registry::Registry;
@@ -75,4 +76,31 @@ fn signatures_go_with_what_they_sign() {
     let all = copied(&portolan, &format!("{}/acme/app oci-layout://all --all-tags", old.host()));
     assert_eq!(all["tags"].as_array().unwrap().len(), 1, "{all}");
     assert_eq!(all["referrers"].as_array().unwrap().len(), 2, "{all}");
+}
+
+/// What cosign and regctl said of an image, told wherever the image and that went: a registry that lists referrers, and one
+/// that does not.
+#[test]
+fn statements_are_read_wherever_they_went() {
+    let (new, old, folder) = (olareg::start(), Registry::start(), tempfile::tempdir().unwrap());
+    let portolan = cli(folder.path());
+    let layout = format!("oci-layout://{}:2", fixtures::layout("regctl-attested").display());
+    let said = |reference: &str, flag: &str| {
+        let said = portolan.ok(&format!("inspect {reference} {flag} --format json"));
+        serde_json::from_str::<Value>(&said).unwrap()["statements"].clone()
+    };
+    for (flag, statements) in [("--sbom", 2), ("--provenance", 1)] {
+        let expected = said(&layout, flag);
+        assert_eq!(expected.as_array().unwrap().len(), statements, "{flag}");
+        for host in [new.host(), old.host()] {
+            let there = format!("{host}/acme/app:2");
+            copied(&portolan, &format!("{layout} {there}"));
+            let order = |statements: &Value| {
+                let mut texts: Vec<String> = statements.as_array().unwrap().iter().map(Value::to_string).collect();
+                texts.sort();
+                texts
+            };
+            assert_eq!(order(&said(&there, flag)), order(&expected), "{there} {flag}");
+        }
+    }
 }
