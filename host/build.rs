@@ -3,8 +3,8 @@
 //! A package carries them ready-made, in `bundled`, and there they are copied from there: whoever installs it needs no wasm
 //! target. In a clone, which has the sources, each guest crate becomes a core module (wasm32-unknown-unknown, so that nothing but our contract can be imported) and
 //! then a component. They are built into a target folder of their own: the workspace's is locked by the cargo that runs this
-//! script. `src/engine/embedded.rs` includes what becomes of all of them: one archive, as they have much in common, and a
-//! table of what lies where in it.
+//! script. `src/embedded.rs` includes what becomes of all of them: one archive, as they have much in common, and a table of
+//! what lies where in it. The SDK's sources, which `portolan new` lays beside an author's, are another.
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
@@ -22,6 +22,12 @@ const GUESTS: [&str; 11] =
 
 /// The host's stand-in that asks registries too: `provider`'s crate once more, with a feature.
 const OF_REGISTRIES: &str = "provider-http";
+
+/// The crates under `guest/` that an author's crate depends on.
+const SDK: [&str; 3] = ["oci", "sdk", "strategy"];
+
+/// What authors begin with in other languages.
+const EXAMPLES: [&str; 2] = ["guest/examples/created/app.py", "guest/examples/platforms/platforms.js"];
 
 /// As small as zstd makes it. It is unpacked at the same speed whatever packing took.
 const LEVEL: i32 = 19;
@@ -43,7 +49,8 @@ fn build() -> Result<(), String> {
     let (workspace, out, ready) = (here.join(".."), folder("OUT_DIR")?, here.join("bundled"));
     if !workspace.join("guest").is_dir() {
         println!("cargo::rerun-if-changed={}", ready.display());
-        return embed(&ready, &out);
+        embed(&ready, &out)?;
+        return pack("sdk", &sources(&ready.join("sdk"))?, &out);
     }
     for input in ["guest", "wit", "Cargo.toml", "Cargo.lock", "rust-toolchain.toml"] {
         println!("cargo::rerun-if-changed={}", workspace.join(input).display());
@@ -59,22 +66,72 @@ fn build() -> Result<(), String> {
     // The same crate once more, so it takes the place of the other module.
     let modules = compile(&workspace, &target_dir, &["provider"], &["--features", "http"])?;
     component(&modules, "provider", &out.join(OF_REGISTRIES).with_extension("wasm"))?;
-    embed(&out, &out)
+    embed(&out, &out)?;
+    let sdk = out.join("sdk");
+    lay_out_sdk(&workspace, &sdk)?;
+    pack("sdk", &sources(&sdk)?, &out)
 }
 
-/// Writes the archive, and the table: name, place in the archive unpacked, SHA-256.
+/// The components as an archive.
 fn embed(from: &Path, out: &Path) -> Result<(), String> {
+    let names = GUESTS.into_iter().chain([OF_REGISTRIES]);
+    let components = names.map(|name| Ok((name.to_owned(), read(&from.join(name).with_extension("wasm"))?)));
+    pack("components", &components.collect::<Result<Vec<_>, String>>()?, out)
+}
+
+/// Writes an archive, and its table: name, place in the archive unpacked, SHA-256.
+fn pack(archive: &str, files: &[(String, Vec<u8>)], out: &Path) -> Result<(), String> {
     let (mut all, mut table) = (Vec::new(), String::new());
-    for name in GUESTS.into_iter().chain([OF_REGISTRIES]) {
-        let bytes = read(&from.join(name).with_extension("wasm"))?;
-        let (start, digest) = (all.len(), Sha256::digest(&bytes));
-        all.extend_from_slice(&bytes);
+    for (name, bytes) in files {
+        let (start, digest) = (all.len(), Sha256::digest(bytes));
+        all.extend_from_slice(bytes);
         let hex = digest.iter().fold(String::new(), |hex, byte| hex + &format!("{byte:02x}"));
         writeln!(table, "    ({name:?}, {start}..{}, {hex:?}),", all.len()).map_err(|error| error.to_string())?;
     }
-    let archive = zstd::encode_all(&*all, LEVEL).map_err(|error| format!("cannot pack the components: {error}"))?;
-    write(&out.join("components.zst"), &archive)?;
-    write(&out.join("components.rs"), format!("[\n{table}]\n").as_bytes())
+    let packed = zstd::encode_all(&*all, LEVEL).map_err(|error| format!("cannot pack the {archive}: {error}"))?;
+    write(&out.join(archive).with_extension("zst"), &packed)?;
+    write(&out.join(archive).with_extension("rs"), format!("[\n{table}]\n").as_bytes())
+}
+
+/// What a frontend's author builds with, as a workspace of its own: the contract, and three crates of this one.
+fn lay_out_sdk(workspace: &Path, sdk: &Path) -> Result<(), String> {
+    if sdk.exists() {
+        fs::remove_dir_all(sdk).map_err(|error| format!("cannot remove {}: {error}", sdk.display()))?;
+    }
+    let manifest = String::from_utf8(read(&workspace.join("Cargo.toml"))?).map_err(|error| error.to_string())?;
+    let members = |text: &str| Some((text.find("members = [")?, text.find("[workspace.package]")?));
+    let (start, end) = members(&manifest).ok_or("Cargo.toml has no members before [workspace.package]")?;
+    let listed = SDK.map(|member| format!("\"guest/{member}\"")).join(", ");
+    let (head, rest) = (manifest.get(..start).unwrap_or_default(), manifest.get(end..).unwrap_or_default());
+    write(&sdk.join("Cargo.toml"), format!("{head}members = [{listed}]\n\n{rest}").as_bytes())?;
+    for folder in SDK.map(|member| format!("guest/{member}/src")).into_iter().chain(["wit".to_owned()]) {
+        for (name, bytes) in sources(&workspace.join(&folder))? {
+            write(&sdk.join(&folder).join(name), &bytes)?;
+        }
+    }
+    let manifests = SDK.map(|member| format!("guest/{member}/Cargo.toml"));
+    for file in manifests.iter().map(String::as_str).chain(EXAMPLES) {
+        write(&sdk.join(file), &read(&workspace.join(file))?)?;
+    }
+    Ok(())
+}
+
+/// All files in a folder, each by its path below it, in order.
+fn sources(folder: &Path) -> Result<Vec<(String, Vec<u8>)>, String> {
+    let (mut found, mut folders) = (Vec::new(), vec![folder.to_owned()]);
+    while let Some(next) = folders.pop() {
+        let entries = fs::read_dir(&next).map_err(|error| format!("cannot read {}: {error}", next.display()))?;
+        for entry in entries {
+            let path = entry.map_err(|error| format!("cannot read {}: {error}", next.display()))?.path();
+            match (path.is_dir(), path.strip_prefix(folder)) {
+                (true, _) => folders.push(path),
+                (false, Ok(name)) => found.push((name.to_string_lossy().into_owned(), read(&path)?)),
+                (false, Err(error)) => return Err(error.to_string()),
+            }
+        }
+    }
+    found.sort();
+    Ok(found)
 }
 
 /// Makes a component of a core module.
@@ -152,5 +209,8 @@ fn read(file: &Path) -> Result<Vec<u8>, String> {
 }
 
 fn write(file: &Path, bytes: &[u8]) -> Result<(), String> {
+    if let Some(folder) = file.parent() {
+        fs::create_dir_all(folder).map_err(|error| format!("cannot make {}: {error}", folder.display()))?;
+    }
     fs::write(file, bytes).map_err(|error| format!("cannot write {}: {error}", file.display()))
 }

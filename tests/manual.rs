@@ -7,8 +7,10 @@ use std::process::Command;
 
 use portolan_tests::cli::Cli;
 
-const COMMANDS: [&str; 14] = [
+const COMMANDS: [&str; 18] = [
+    "build",
     "bundle",
+    "check",
     "completions",
     "copy",
     "create",
@@ -19,6 +21,8 @@ const COMMANDS: [&str; 14] = [
     "inspect",
     "layers",
     "man",
+    "new",
+    "publish",
     "resolve",
     "run",
     "tags",

@@ -12,6 +12,7 @@ built=$(cargo build --locked --package portolan --lib --target-dir "$target_dir"
 trap 'rm -rf host/bundled host/README.md host/LICENSE' EXIT
 mkdir -p host/bundled
 cp "$built"/*.wasm host/bundled
+cp -r "$built/sdk" host/bundled/sdk
 cp README.md LICENSE host
 echo "==> cargo package (compiles all of it once more, as somebody who installs it does)"
 cargo package --locked --allow-dirty --package portolan-oci --package portolan --target-dir "$target_dir/packaged"

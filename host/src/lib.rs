@@ -45,6 +45,7 @@
 pub mod audit;
 mod bindings;
 mod configuration;
+mod embedded;
 mod engine;
 pub mod error;
 pub mod limits;
@@ -57,7 +58,7 @@ mod transfer;
 
 pub use engine::{
     Answer, Body, BundleReads, Bundled, Cause, Component, Content, Failure, Frontend, Host, HostBuilder, Image,
-    ImageQuery, Info, Kind, LoadError, Parameter, Part, Published, Run, RunError, Stats,
+    ImageQuery, Info, Kind, LoadError, Parameter, Part, Publication, Published, Run, RunError, Stats,
 };
 pub use error::{Code, Error, Result};
 pub use limits::Limits;
@@ -67,3 +68,9 @@ pub use session::budget::{Crossed, Limit};
 pub use session::grants::{Grants, InvalidPattern};
 pub use session::log::TARGET as GUEST_LOG;
 pub use session::tape::{Recorded, Recorder};
+
+/// The sources of the SDK of this version as a cargo workspace, each file by its path in it: what a frontend's author builds
+/// with, in `guest/sdk` and `guest/strategy`.
+pub fn sdk() -> impl Iterator<Item = (&'static str, &'static [u8])> {
+    embedded::SDK.files()
+}

@@ -40,10 +40,14 @@ impl Examples {
         root().join("guest/examples").join(name)
     }
 
-    /// A tool that was installed beside the compile cache.
-    fn tool(&self, path: &str) -> PathBuf {
+    /// Where tools are installed, beside the compile cache.
+    pub fn tools(&self) -> PathBuf {
         // The scratch folder is `tmp` in the target folder.
-        let tools = self.scratch.join("../../tools");
+        self.scratch.join("../../tools")
+    }
+
+    fn tool(&self, path: &str) -> PathBuf {
+        let tools = self.tools();
         let tool = tools.join(path);
         assert!(
             tool.exists(),

@@ -24,7 +24,7 @@ pub fn build(name: &str, scratch: &str) -> PathBuf {
 }
 
 /// Cargo for guests: what the outer build was told about the host's code is not meant for them.
-pub(crate) fn cargo() -> Command {
+pub fn cargo() -> Command {
     let mut cargo = Command::new(env!("CARGO"));
     for (variable, _) in std::env::vars() {
         if variable.starts_with("CARGO_PROFILE_") || variable.ends_with("RUSTFLAGS") || variable.ends_with("_WRAPPER") {

@@ -6,7 +6,8 @@
 
 use super::compose;
 use super::shape::Shape;
-use super::{Component, Host, LoadError, embedded};
+use super::{Component, Host, LoadError};
+use crate::embedded::COMPONENTS;
 
 /// Makes a command of a frontend.
 const ADAPTER: &str = "adapter";
@@ -48,7 +49,7 @@ impl Host {
             BundleReads::Layouts => PROVIDER,
             BundleReads::Registries => PROVIDER_HTTP,
         };
-        let (provider, adapter) = (embedded::bytes(provider), embedded::bytes(ADAPTER));
+        let (provider, adapter) = (COMPONENTS.bytes(provider), COMPONENTS.bytes(ADAPTER));
         let parts = compose::Parts { frontend: &bytes, strategy: self.strategy(), provider, adapter };
         compose::bundle(&parts).map_err(|error| shape.skewed(&label, format!("{error:#}")))
     }

@@ -7,7 +7,8 @@ use std::path::Path;
 
 use portolan_oci::Digest;
 
-use super::{LoadError, embedded};
+use super::LoadError;
+use crate::embedded::COMPONENTS;
 use crate::limits::Limits;
 use crate::session::budget;
 
@@ -85,12 +86,12 @@ impl Bundled {
 
     /// The component, as the build script made it.
     pub fn bytes(self) -> &'static [u8] {
-        embedded::bytes(self.name())
+        COMPONENTS.bytes(self.name())
     }
 
     /// The digest of those bytes, which are not looked at for it.
     pub fn digest(self) -> Digest {
-        embedded::digest(self.name())
+        COMPONENTS.digest(self.name())
     }
 }
 

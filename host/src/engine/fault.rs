@@ -170,8 +170,26 @@ impl LoadError {
         match self {
             LoadError::Source(error) => error.hint(),
             LoadError::NotPublished { .. } => Some(
-                "`wkg oci push` publishes a component as registries have them; `portolan inspect` shows what is there",
+                "`portolan publish` publishes a component as registries have them; `portolan inspect` shows what is there",
             ),
+            LoadError::CoreModule { .. } => {
+                Some("`portolan build` makes a component of a project, in whatever language")
+            }
+            LoadError::TooLarge { .. } => {
+                Some("build it for release, and leave out what it does not need: debug information above all")
+            }
+            LoadError::NoExport { wanted: "strategy", .. } => {
+                Some("a strategy is a component of the world `judgement`: `portolan new NAME --kind strategy`")
+            }
+            LoadError::NoExport { .. } => {
+                Some("a frontend is a component of the world `reader` or `writer`: `portolan new NAME`")
+            }
+            LoadError::VersionSkew { .. } => {
+                Some("build it against the contract of this version: `portolan new NAME` lays it beside a project")
+            }
+            LoadError::Invalid { reason, .. } if reason.contains("async") => {
+                Some("the contract's functions are synchronous, and WASI is 0.2: build it without async")
+            }
             _ => None,
         }
     }

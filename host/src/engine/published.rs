@@ -17,11 +17,11 @@ use crate::limits::Limits;
 use crate::session::budget;
 use crate::source::Source;
 
-const CONFIG: &str = "application/vnd.wasm.config.v0+json";
-const LAYER: &str = "application/wasm";
-const ARCHITECTURE: &str = "wasm";
+pub(super) const CONFIG: &str = "application/vnd.wasm.config.v0+json";
+pub(super) const LAYER: &str = "application/wasm";
+pub(super) const ARCHITECTURE: &str = "wasm";
 /// What the config of a component says; a core module's says wasip1.
-const SYSTEM: &str = "wasip2";
+pub(super) const SYSTEM: &str = "wasip2";
 
 /// A component that was published, fetched and verified.
 #[derive(Debug, Clone)]

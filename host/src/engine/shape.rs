@@ -20,6 +20,7 @@ const NAME: usize = 128;
 /// As many as a message lists.
 const LISTED: usize = 8;
 
+#[derive(Debug, Clone)]
 pub(super) struct Shape {
     imports: Vec<String>,
     exports: Vec<String>,
@@ -72,6 +73,16 @@ impl Shape {
     /// Whether it exports `interface`, of whatever version.
     pub(super) fn exports(&self, interface: &str) -> bool {
         self.exports.iter().any(|name| split(name).0 == interface)
+    }
+
+    /// All that it imports.
+    pub(super) fn all_imports(&self) -> &[String] {
+        &self.imports
+    }
+
+    /// All that it exports.
+    pub(super) fn all_exports(&self) -> &[String] {
+        &self.exports
     }
 
     /// What it imports of a package, of whatever version.

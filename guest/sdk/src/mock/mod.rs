@@ -41,8 +41,11 @@
 //! assert_eq!(mock.content("docker.io/acme/app", &descriptor.digest).unwrap(), index);
 //! ```
 
+mod golden;
 mod repository;
 mod write;
+
+pub use golden::assert_golden;
 
 use std::cell::{Ref, RefCell};
 use std::collections::BTreeMap;
@@ -50,7 +53,7 @@ use std::marker::PhantomData;
 use std::path::Path;
 
 use portolan_oci::location::encode_store;
-use portolan_oci::{Descriptor, Digest, Location, Mode, document};
+use portolan_oci::{Descriptor, Digest, Location, Mode, document, media_type};
 
 use crate::failure::{Error, Failure, code};
 use crate::frontend::Frontend;
@@ -137,6 +140,37 @@ impl<S: Strategy> Mock<S> {
         let table = repositories.entry(repository.to_owned()).or_insert_with(|| Repository::table(repository));
         table.add(name, descriptor, bytes.into());
         self
+    }
+
+    /// Adds an image of `os/arch[/variant]`, whose layers are these bytes.
+    #[must_use]
+    pub fn image(mut self, repository: &str, name: &str, platform: &str, layers: &[&[u8]]) -> Self {
+        let mut parts = platform.split('/').map(str::to_owned);
+        let [os, architecture] = [parts.next(), parts.next()].map(Option::unwrap_or_default);
+        let mut config = serde_json::json!({ "os": os, "architecture": architecture, "rootfs": { "type": "layers" } });
+        if let Some(variant) = parts.next() {
+            config["variant"] = variant.into();
+        }
+        config["rootfs"]["diff_ids"] = layers.iter().map(|layer| Digest::sha256(layer).to_string()).collect();
+        let mut described = Vec::new();
+        for layer in layers {
+            let descriptor = Descriptor::of("application/vnd.oci.image.layer.v1.tar", layer);
+            self = self.described(repository, None, descriptor.clone(), *layer);
+            described.push(descriptor);
+        }
+        let config = config.to_string().into_bytes();
+        let manifest = serde_json::json!({
+            "schemaVersion": 2,
+            "mediaType": media_type::OCI_MANIFEST,
+            "config": Descriptor::of(media_type::OCI_CONFIG, &config),
+            "layers": described,
+        });
+        self.document(repository, None, media_type::OCI_CONFIG, config).document(
+            repository,
+            Some(name),
+            media_type::OCI_MANIFEST,
+            manifest.to_string(),
+        )
     }
 
     /// Asks a frontend as a host does: arguments are checked against what it declares.

@@ -105,13 +105,17 @@ pub async fn describe(words: &[OsString]) -> Result<u8, Exit> {
     }
     if !info.parameters.is_empty() {
         text.push_str("\nparameters\n");
-    }
-    let width = info.parameters.iter().map(|parameter| spelled(parameter).len()).max().unwrap_or_default();
-    for parameter in &info.parameters {
-        text.push_str(&format!("  {:<width$}  {}\n", spelled(parameter), parameter.help));
+        text.push_str(&parameters(&info));
     }
     output::own(&text)?;
     Ok(0)
+}
+
+/// What a frontend takes, a line each.
+pub fn parameters(info: &Info) -> String {
+    let width = info.parameters.iter().map(|parameter| spelled(parameter).len()).max().unwrap_or_default();
+    let lines = info.parameters.iter();
+    lines.map(|parameter| format!("  {:<width$}  {}\n", spelled(parameter), parameter.help)).collect()
 }
 
 /// A parameter as it is typed.

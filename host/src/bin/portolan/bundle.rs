@@ -1,9 +1,6 @@
 //! `bundle`: a frontend as one file that the plain `wasmtime` runs.
 
 use std::ffi::OsString;
-use std::fs::Permissions;
-use std::io::Write as _;
-use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 use clap::{Arg, ArgAction, Command, value_parser};
@@ -12,7 +9,7 @@ use portolan::{BundleReads, Limits};
 use crate::chosen::{self, Named};
 use crate::exit::{Exit, say};
 use crate::setup::{host, said};
-use crate::{frontend, policy};
+use crate::{frontend, output, policy};
 
 /// `bundle`, in the list of commands.
 pub const ABOUT: &str = "A frontend as one file that runs without Portolan: wasmtime run FILE";
@@ -74,19 +71,8 @@ pub async fn bundle(words: &[OsString]) -> Result<u8, Exit> {
     };
     let bytes = host.bundle(component, reads).await?;
     let file = matches.get_one::<PathBuf>("output").map_or(Path::new("-"), PathBuf::as_path);
-    write(file, &bytes).map_err(|error| Exit::failure(format!("cannot write {}: {error}", file.display())))?;
+    output::file(file, &bytes).map_err(|error| Exit::failure(format!("cannot write {}: {error}", file.display())))?;
     let (file, kib, name) = (file.display(), bytes.len() >> 10, &info.name);
     say(&format!("{file}: {kib} KiB, to be run by `wasmtime run {option}--dir DIR::/NAME {file} {name} …`"));
     Ok(0)
-}
-
-/// Writes a file beside its place and puts it there when it is whole.
-fn write(file: &Path, bytes: &[u8]) -> std::io::Result<()> {
-    let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    // As any file that a program makes: what the umask leaves of it.
-    let mut beside = tempfile::Builder::new().permissions(Permissions::from_mode(0o666)).tempfile_in(folder)?;
-    beside.write_all(bytes)?;
-    beside.as_file().sync_all()?;
-    beside.persist(file).map_err(|error| error.error)?;
-    Ok(())
 }

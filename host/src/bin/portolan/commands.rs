@@ -13,7 +13,7 @@ use crate::program::{self, Program};
 use crate::progress::Screen;
 use crate::setup::{FRONTENDS, host, said};
 use crate::stores::utf8;
-use crate::{about, bundle, frontend, manual, output, policy, registries};
+use crate::{about, build, bundle, check, frontend, manual, new, output, policy, publish, registries};
 
 const RUN: &str = "Any frontend: a bundled name, a component's file, or one in a registry";
 const RUN_EXAMPLE: &str = "portolan run ./frontend.wasm --help\n  portolan run oci://ghcr.io/acme/newest:1 alpine:3 --allow 'pull=ghcr.io/acme/*'";
@@ -29,6 +29,10 @@ pub async fn run(words: &[OsString], screen: &Screen) -> Result<u8, Exit> {
         // What this machine makes of a registry is not a frontend's business.
         "explain" if rest.first().is_some_and(|word| word == "registry") => registries::explain(rest).await,
         "explain" if rest.first().is_some_and(|word| word == "policy") => policy::explain(rest),
+        "new" => new::new(rest),
+        "build" => build::build(rest).await,
+        "check" => check::check(rest).await,
+        "publish" => publish::publish(rest).await,
         "bundle" => bundle::bundle(rest).await,
         "completions" => manual::completions(rest, tree).await,
         "man" => manual::pages(rest, tree).await,
@@ -60,6 +64,10 @@ fn top() -> Command {
         ("run", RUN),
         ("frontends", about::FRONTENDS_ABOUT),
         ("describe", about::DESCRIBE_ABOUT),
+        ("new", new::ABOUT),
+        ("build", build::ABOUT),
+        ("check", check::ABOUT),
+        ("publish", publish::ABOUT),
         ("bundle", bundle::ABOUT),
         ("completions", manual::COMPLETIONS_ABOUT),
         ("man", manual::PAGES_ABOUT),
@@ -84,6 +92,10 @@ async fn tree() -> Result<Command, Exit> {
         run_command().name("run"),
         about::frontends_command().name("frontends"),
         about::describe_command().name("describe"),
+        new::command().name("new"),
+        build::command().name("build"),
+        check::command().name("check"),
+        publish::command().name("publish"),
         bundle::command().name("bundle"),
         manual::completions_command().name("completions"),
         manual::pages_command().name("man"),

@@ -1,6 +1,9 @@
-//! What an answer looks like on stdout.
+//! What an answer looks like on stdout, and files that are written whole or not at all.
 
+use std::fs::Permissions;
 use std::io::{self, IsTerminal as _, Write as _};
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
 
 use clap::{Arg, ArgMatches};
 use futures_util::TryStreamExt as _;
@@ -50,6 +53,17 @@ fn write_bytes(bytes: &[u8]) -> Result<(), Exit> {
         true => write(safe::block(&String::from_utf8_lossy(bytes)).as_bytes()),
         false => write(bytes),
     }
+}
+
+/// Writes a file beside its place and puts it there when it is whole.
+pub fn file(file: &Path, bytes: &[u8]) -> std::io::Result<()> {
+    let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    // As any file that a program makes: what the umask leaves of it.
+    let mut beside = tempfile::Builder::new().permissions(Permissions::from_mode(0o666)).tempfile_in(folder)?;
+    beside.write_all(bytes)?;
+    beside.as_file().sync_all()?;
+    beside.persist(file).map_err(|error| error.error)?;
+    Ok(())
 }
 
 /// How the command line is asked for what it explains itself.
