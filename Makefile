@@ -26,7 +26,7 @@ toolchain:
 servers:
 	@tests/install-servers.sh
 	@tests/install-go-servers.sh "$(TOOLS)" olareg buildkit
-	@if command -v go >/dev/null; then tests/install-go-tools.sh "$(TOOLS)" docker-buildx crane; fi
+	@if command -v go >/dev/null; then tests/install-go-tools.sh "$(TOOLS)" docker-buildx crane oras; fi
 	@tests/install-wasmtime.sh "$(TOOLS)"
 
 authors: toolchain

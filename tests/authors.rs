@@ -241,11 +241,13 @@ fn what_is_published_is_what_registries_and_their_clients_know() {
         }
     }
     // Somebody else's client takes the file out again, byte for byte.
-    let crane = portolan_tests::tools::find("crane").expect("crane, which `make servers` builds");
     let layer = portolan_oci::Digest::sha256(Bundled::Tags.bytes());
-    let mut crane = Command::new(crane);
-    let blob = crane.args(["blob", &format!("{}/acme/tags-wasm@{layer}", old.host())]).output().unwrap();
-    assert!(blob.status.success() && blob.stdout == Bundled::Tags.bytes());
+    let oras = portolan_tests::tools::find("oras").expect("oras, which `make servers` builds");
+    let pulled = tempfile::tempdir().unwrap();
+    let mut oras = Command::new(oras);
+    oras.args(["pull", "--plain-http", &format!("{}/acme/tags-wasm:1", old.host())]).current_dir(pulled.path());
+    portolan_tests::registry::run(&mut oras, "oras");
+    assert!(fs::read(pulled.path().join("tags.wasm")).unwrap() == Bundled::Tags.bytes());
 
     let name = format!("{}/acme/tags-wasm:1", old.host());
     fs::write(author.path("other.wasm"), Bundled::Resolve.bytes()).unwrap();

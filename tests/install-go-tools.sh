@@ -6,9 +6,10 @@ set -euo pipefail
 declare -A package=(
     [crane]=github.com/google/go-containerregistry/cmd/crane
     [docker-buildx]=github.com/docker/buildx/cmd/buildx
+    [oras]=oras.land/oras/cmd/oras
     [regctl]=github.com/regclient/regclient/cmd/regctl
 )
-declare -A version=([crane]=v0.21.0 [docker-buildx]=v0.36.0 [regctl]=v0.11.7)
+declare -A version=([crane]=v0.21.0 [docker-buildx]=v0.36.0 [oras]=v1.3.6 [regctl]=v0.11.7)
 
 tools=$1
 shift

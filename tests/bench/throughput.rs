@@ -32,12 +32,12 @@ fn main() {
     let platforms: Vec<Value> =
         PLATFORMS.iter().map(|architecture| json!({ "architecture": architecture, "os": "linux" })).collect();
     let documents = made::documents(&platforms);
-    let digest = documents.last().map(|(kind, bytes, _)| portolan_oci::Descriptor::of(kind, bytes).digest).unwrap();
+    let digest = documents.last().map(|(kind, bytes, _)| portolan_oci::Descriptor::of(*kind, bytes).digest).unwrap();
     let reference = format!("{STORE}@{digest}");
 
     let memory = Arc::new(Memory::new(STORE));
     for (media_type, bytes, _) in &documents {
-        memory.insert(media_type, bytes.clone());
+        memory.insert(*media_type, bytes.clone());
     }
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(THREADS).enable_all().build().unwrap();
     let host = Host::builder().instances(IN_FLIGHT).build().unwrap();
@@ -83,7 +83,7 @@ fn natively(documents: &[made::Document], reference: &str) -> f64 {
             scope.spawn(|| {
                 let mut mock = Mock::new(portolan_strategy::Bundled);
                 for (media_type, bytes, name) in documents {
-                    mock = mock.document(STORE, *name, media_type, bytes.clone());
+                    mock = mock.document(STORE, *name, *media_type, bytes.clone());
                 }
                 let arguments = [("ref", reference), ("platform", WANTED), ("format", "json")];
                 while began.elapsed() < ROUND {

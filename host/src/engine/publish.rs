@@ -34,6 +34,8 @@ const SAID: [(&str, &str); 7] = [
     ("source", "org.opencontainers.image.source"),
     ("version", "org.opencontainers.image.version"),
 ];
+/// Of the manifest: what it is called. Of its layer: what a file of it is called.
+const TITLE: &str = "org.opencontainers.image.title";
 /// As much of one as is read.
 const WORDS: usize = 4 << 10;
 
@@ -44,6 +46,8 @@ pub struct Publication {
     shape: Shape,
     created: SystemTime,
     annotations: BTreeMap<String, String>,
+    /// What clients that pull files call it.
+    file: Option<String>,
 }
 
 impl Publication {
@@ -59,13 +63,20 @@ impl Publication {
             false => shape.check(&label, "frontend", FRONTEND)?,
         }
         let (annotations, component) = (said(&bytes), Bytes::from(bytes.into_owned()));
-        Ok(Publication { component, shape, created: SystemTime::UNIX_EPOCH, annotations })
+        Ok(Publication { component, shape, created: SystemTime::UNIX_EPOCH, annotations, file: None })
     }
 
     /// When it was made; 1970 where nobody says.
     #[must_use]
     pub fn created(mut self, moment: SystemTime) -> Self {
         self.created = moment;
+        self
+    }
+
+    /// The name of the file that it becomes where `oras pull` takes it.
+    #[must_use]
+    pub fn file(mut self, name: impl Into<String>) -> Self {
+        self.file = Some(name.into());
         self
     }
 
@@ -89,7 +100,8 @@ impl Publication {
     /// What the registry says.
     pub async fn push(&self, to: &dyn Source, tag: &str) -> Result<Descriptor> {
         let created = prost_types::Timestamp::from(self.created).to_string();
-        let layer = Descriptor::of(LAYER, &self.component);
+        let mut layer = Descriptor::of(LAYER, &self.component);
+        layer.annotations.extend(self.file.iter().map(|file| (TITLE.to_owned(), file.clone())));
         let config = Bytes::from(
             json!({
                 "created": created,

@@ -54,6 +54,9 @@ pub async fn publish(words: &[OsString]) -> Result<u8, Exit> {
     let typed = matches.get_one::<String>("reference").map_or("", String::as_str);
     let reference = target(typed)?;
     let mut publication = Publication::of(Component::File(path), &Limits::default())?.created(created(path)?);
+    if let Some(name) = path.file_name() {
+        publication = publication.file(name.to_string_lossy());
+    }
     if let Checked::Frontend(info, _) = check::checked(path).await? {
         for (name, value) in [("title", &info.name), ("version", &info.version), ("description", &info.summary)] {
             publication = publication.otherwise(&format!("org.opencontainers.image.{name}"), value.clone());
