@@ -195,7 +195,8 @@ fn link_interface(link: &mut LinkerInstance<'_, Session>, interface: &str) -> Re
             link.func_wrap("resolution", |_: Context<'_>, (): ()| Ok((Datetime { seconds: 1, nanoseconds: 0 },)))
         }
         "wasi:clocks/monotonic-clock" => {
-            link.func_wrap("now", |_: Context<'_>, (): ()| Ok((0_u64,)))?;
+            // Not at zero: Go's runtime takes that for a clock that is broken, and ends.
+            link.func_wrap("now", |_: Context<'_>, (): ()| Ok((1_u64,)))?;
             link.func_wrap("resolution", |_: Context<'_>, (): ()| Ok((1_u64,)))?;
             // A clock that stands still would never get there: who waits is told that it did.
             link.func_wrap("subscribe-instant", |_: Context<'_>, (_,): (u64,)| {
