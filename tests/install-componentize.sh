@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # What guests are built with that plain cargo does not build, pinned, once, into the folder that is given: componentize-py
-# (Python), ComponentizeJS (JavaScript) and cargo-component (Rust, in the older way). The pins are in `componentize/`.
+# (Python), ComponentizeJS (JavaScript) and cargo-component (Rust, in the older way). The pins are in `componentize/`. Of Go
+# it gets the modules that an example is made of, into Go's own cache; its pins are the example's.
 set -euo pipefail
 
 tools=$1
@@ -13,7 +14,7 @@ needs() {
     done
     [ ${#missing[@]} -eq 0 ] && return
     echo "portolan: guests in other languages cannot be built without ${missing[*]}" >&2
-    echo "hint: install Python 3.9 or newer with venv (Debian: python3-venv) and Node 20 or newer with npm, then try again" >&2
+    echo "hint: install Python 3.9 or newer with venv (Debian: python3-venv), Node 20 or newer with npm and Go 1.25 or newer, then try again" >&2
     exit 1
 }
 
@@ -40,6 +41,9 @@ if ! installed componentize-js package-lock.json; then
     (cd "$tools/componentize-js" && npm ci --silent --no-audit --no-fund --ignore-scripts)
     cp "$pins/package-lock.json" "$tools/componentize-js/pinned"
 fi
+
+needs go
+(cd "$(dirname "$pins")/../guest/examples/entrypoint" && go mod download)
 
 version=0.21.1
 if [ "$("$tools/bin/cargo-component" --version 2>/dev/null)" != "cargo-component $version" ]; then

@@ -1,4 +1,4 @@
-//! The contract in other hands: frontends in Python and JavaScript against the same `wit/`, and one in Rust by each way
+//! The contract in other hands: frontends in Python, JavaScript and Go against the same `wit/`, and one in Rust by each way
 //! that there is to build it. Each answers on the command line what the bundled frontends say of the same images, and fails
 //! as they do.
 
@@ -6,10 +6,13 @@
 
 use std::path::Path;
 
+use portolan_oci::media_type;
 use portolan_tests::authors::{Examples, Way};
 use portolan_tests::book::Shell;
 use portolan_tests::cli::Cli;
 use portolan_tests::fixtures;
+use portolan_tests::go;
+use portolan_tests::layout::{self, Layout};
 use portolan_tests::registry::Registry;
 use serde_json::Value;
 
@@ -40,8 +43,13 @@ fn is_a_command(portolan: &Cli, component: &Path, name: &str, says: &[&str]) {
     let described = json(&portolan.ok(&format!("describe {component} --format json")));
     assert_eq!(described["name"], name);
     assert_eq!(described["parameters"][0]["kind"], "pull-reference");
-    let wanted = |import: &Value| import.as_str().unwrap().starts_with("portolan:oci/");
-    assert!(described["imports"].as_array().unwrap().iter().all(wanted), "{described:#}");
+}
+
+/// What it imports begins in one of these ways.
+fn imports_nothing_but(portolan: &Cli, component: &Path, wanted: &[&str]) {
+    let described = json(&portolan.ok(&format!("describe {} --format json", component.display())));
+    let is_wanted = |import: &Value| wanted.iter().any(|wanted| import.as_str().unwrap().starts_with(wanted));
+    assert!(described["imports"].as_array().unwrap().iter().all(is_wanted), "{described:#}");
 }
 
 /// What is not there is status 5, whoever says it: the host or the frontend.
@@ -87,6 +95,7 @@ fn python() {
         assert_eq!(text.trim_end(), theirs["created"].as_str().unwrap_or("unknown"), "{reference} {platform}");
     }
     is_a_command(&portolan, &created, "created", &["Say when an image was made", "-p, --platform <PLATFORM>"]);
+    imports_nothing_but(&portolan, &created, &["portolan:oci/"]);
     misses_what_is_not_there(&portolan, &created);
     let said = portolan.fails(5, &format!("{run} oci-layout://buildkit-multi:1.4 -p plan9/mips"));
     assert!(said.contains("created 1.0.0") && said.contains("plan9/mips"), "{said}");
@@ -115,10 +124,81 @@ fn javascript() {
         assert_eq!(Value::from(lines), ours, "{reference}");
     }
     is_a_command(&portolan, &platforms, "platforms", &["List the platforms", "-w, --wanted <WANTED>"]);
+    imports_nothing_but(&portolan, &platforms, &["portolan:oci/"]);
     misses_what_is_not_there(&portolan, &platforms);
     portolan.ok(&format!("{run} oci-layout://buildkit-multi:1.4 --wanted linux/arm/v7"));
     let said = portolan.fails(5, &format!("{run} oci-layout://buildkit-multi:1.4 -w plan9/mips"));
     assert!(said.contains("platforms 1.0.0") && said.contains("hint: it is there for linux/amd64"), "{said}");
+}
+
+#[test]
+fn go_as_it_is() {
+    let (portolan, examples) = (layouts(), examples());
+    examples.go_test("entrypoint", "./command");
+    let entrypoint = examples.go("entrypoint");
+    let run = format!("run {}", entrypoint.display());
+    for (reference, platform) in [
+        ("buildkit-multi:1.4", "linux/amd64"),
+        ("buildkit-multi:1.4", "linux/arm64"),
+        ("buildkit-multi/docker.io/acme/app:latest", "linux/arm/v7"),
+        ("buildkit-single:2", "linux/amd64"),
+        ("buildkit-sbom:1", "linux/arm64"),
+        ("skopeo-names:3.16", "linux/amd64"),
+        ("umoci:latest", "linux/amd64"),
+        // By the config, as nothing else says what it is for.
+        ("crane-nested:1", "windows/amd64"),
+        ("crane-nested:1", "linux/amd64"),
+    ] {
+        let reference = format!("oci-layout://{reference}");
+        let ask = |command: &str| portolan.ok(&format!("{command} {reference} --platform {platform} --format json"));
+        let (theirs, ours) = (json(&ask(&run)), json(&ask("inspect")));
+        let image = &ours["images"][0];
+        let says = |name: &str, or: Value| image["config"]["config"].get(name).cloned().unwrap_or(or);
+        assert_eq!(theirs["manifest"], image["descriptor"]["digest"], "{reference} {platform}");
+        assert_eq!(theirs["cwd"], says("WorkingDir", "/".into()), "{reference} {platform}");
+        assert_eq!(theirs["user"], says("User", "root".into()), "{reference} {platform}");
+        assert_eq!(theirs["env"], says("Env", Value::Array(Vec::new())), "{reference} {platform}");
+        assert_eq!(theirs["args"], Value::Array(Vec::new()), "{reference} {platform}");
+    }
+    is_a_command(&portolan, &entrypoint, "entrypoint", &["Say what a container", "-p, --platform <PLATFORM>"]);
+    imports_nothing_but(&portolan, &entrypoint, &["portolan:oci/", "wasi:"]);
+    misses_what_is_not_there(&portolan, &entrypoint);
+    let said = portolan.fails(5, &format!("{run} oci-layout://buildkit-multi:1.4 -p plan9/mips"));
+    assert!(said.contains("entrypoint 1.0.0") && said.contains("plan9/mips"), "{said}");
+
+    // None of these layouts has a command.
+    let layout = Layout::new();
+    let config = layout.insert(
+        media_type::OCI_CONFIG,
+        r#"{"architecture":"amd64","os":"linux","rootfs":{"type":"layers","diff_ids":[]},
+            "config":{"Entrypoint":["/bin/app","--say"],"Cmd":["it's"]}}"#,
+    );
+    let manifest = format!(
+        r#"{{"schemaVersion":2,"mediaType":"{}","config":{},"layers":[]}}"#,
+        media_type::OCI_MANIFEST,
+        layout::json(&config)
+    );
+    layout.entries(&[layout.insert(media_type::OCI_MANIFEST, manifest)]);
+    let store = format!("--store out={} --platform linux/amd64", layout.folder().display());
+    let ask = |line: &str| portolan.ok(&format!("{run} {store} {line}"));
+    assert_eq!(ask("oci-layout://out --runnable"), "user  root\ncwd   /\nargs  /bin/app --say 'it'\\''s'\n");
+    assert!(ask("oci-layout://out a b").ends_with("args  /bin/app --say a b\n"));
+    assert_eq!(portolan.line(&format!("{run} oci-layout://umoci:latest --runnable")).status, 6);
+}
+
+/// `BLESS=1` writes them anew.
+#[test]
+fn the_bindings_for_go_are_those_of_the_contract() {
+    let folder = Examples::folder("entrypoint");
+    if std::env::var_os("BLESS").is_some() {
+        go::write_bindings(&folder);
+    }
+    let (written, wanted) = (go::written_bindings(&folder), go::bindings(&folder));
+    assert_eq!(written.keys().collect::<Vec<_>>(), wanted.keys().collect::<Vec<_>>());
+    for (name, bytes) in wanted {
+        let (is, wanted) = (String::from_utf8_lossy(&written[&name]), String::from_utf8_lossy(&bytes));
+        assert_eq!(is, wanted, "{}: `BLESS=1` writes it anew", name.display());
+    }
 }
 
 #[test]
@@ -150,6 +230,7 @@ fn rust_by_every_way() {
     }
     assert_eq!(portolan.ok(&format!("run {} oci-layout://buildkit-sbom:1", unknown.display())), "10:10\n");
     is_a_command(&portolan, &unknown, "runs-as", &["Say as which user an image runs", "--not-root"]);
+    imports_nothing_but(&portolan, &unknown, &["portolan:oci/"]);
     misses_what_is_not_there(&portolan, &unknown);
     // The standard library's imports come along, used or not, and are denied.
     for file in [&wasip2, &component] {
@@ -166,7 +247,12 @@ fn the_same_from_a_registry() {
     let examples = examples();
     let registry = Registry::start();
     registry.push(&format!("oci:{}:1.4", fixtures::layout("buildkit-multi").display()), "acme/app:1.4");
-    let files = [examples.python("created"), examples.javascript("platforms"), examples.rust("runs-as", Way::Unknown)];
+    let files = [
+        examples.python("created"),
+        examples.javascript("platforms"),
+        examples.go("entrypoint"),
+        examples.rust("runs-as", Way::Unknown),
+    ];
     for file in files {
         let ask = |reference: &str| portolan.ok(&format!("run {} {reference}", file.display()));
         let there = ask(&format!("{}/acme/app:1.4", registry.host()));
@@ -176,7 +262,7 @@ fn the_same_from_a_registry() {
     }
 }
 
-/// The authors' page of the book, on the three examples; `BLESS=1` writes down what is printed.
+/// The authors' page of the book, on the four examples; `BLESS=1` writes down what is printed.
 #[test]
 fn the_page_prints_what_the_programs_do() {
     let (portolan, examples, folder) = (layouts(), examples(), tempfile::tempdir().unwrap());
@@ -186,6 +272,7 @@ fn the_page_prints_what_the_programs_do() {
     for (component, name) in [
         (examples.python("created"), "created.wasm"),
         (examples.javascript("platforms"), "platforms.wasm"),
+        (examples.go("entrypoint"), "entrypoint.wasm"),
         (examples.rust("runs-as", Way::Wasip2), "runs_as.wasm"),
     ] {
         std::fs::copy(component, folder.path().join(name)).unwrap();

@@ -123,6 +123,28 @@ impl Examples {
         }
     }
 
+    /// The Go module NAME. Go knows what changed, and what it makes of the same sources is the same.
+    pub fn go(&self, name: &str) -> PathBuf {
+        let folder = self.scratch.join("go");
+        fs::create_dir_all(&folder).expect("a folder for components");
+        // Tests run side by side, and each may want it.
+        let unfinished = tempfile::tempdir_in(&folder).expect("a folder for what is not finished");
+        let (module, component) = (unfinished.path().join("module"), unfinished.path().join("component"));
+        let mut go = go(name);
+        go.envs([("GOOS", "wasip1"), ("GOARCH", "wasm")]).args(["build", "-trimpath", "-buildvcs=false"]);
+        go.args(["-buildmode=c-shared", "-ldflags=-s -w -checklinkname=0", "-o"]).arg(&module).arg(".");
+        run(&mut go);
+        fs::write(&component, crate::go::component(&module)).expect("the component");
+        let kept = folder.join(name).with_extension("wasm");
+        fs::rename(component, &kept).expect("the component in its place");
+        kept
+    }
+
+    /// A Go module's own tests, of the packages that need no host.
+    pub fn go_test(&self, name: &str, package: &str) {
+        run(go(name).args(["test", "-buildvcs=false", package]));
+    }
+
     /// A crate's own tests.
     pub fn test(&self, name: &str) {
         let mut command = cargo();
@@ -163,6 +185,13 @@ pub fn encoded(module: &Path) -> PathBuf {
     let file = module.with_extension("component.wasm");
     fs::write(&file, component).expect("the component");
     file
+}
+
+/// Go in the folder of an example.
+fn go(name: &str) -> Command {
+    let mut go = Command::new("go");
+    go.current_dir(Examples::folder(name));
+    go
 }
 
 fn root() -> PathBuf {

@@ -14,6 +14,7 @@ pub mod contract;
 pub mod crane;
 pub mod fixtures;
 pub mod gate;
+pub mod go;
 pub mod grpc;
 pub mod guests;
 pub mod held;
