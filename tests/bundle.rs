@@ -1,5 +1,5 @@
-//! A frontend as one file: the same questions through `portolan`, and through the bundle under the plain `wasmtime` 48,
-//! have the same answers, byte for byte, and the same statuses.
+//! A frontend as one file: the same questions through `portolan`, and through the bundle under the plain `wasmtime` 48 or
+//! under Node, have the same answers, byte for byte, and the same statuses.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
@@ -11,6 +11,7 @@ use std::sync::OnceLock;
 use portolan_tests::book::Shell;
 use portolan_tests::cli::{Cli, Printed};
 use portolan_tests::fixtures;
+use portolan_tests::jco::Jco;
 use portolan_tests::layout::Layout;
 use portolan_tests::registry::{Registry, User, run};
 use portolan_tests::token::Tokens;
@@ -44,24 +45,31 @@ fn path(folder: &Path, frontend: &str) -> PathBuf {
     folder.join(frontend).with_extension("wasm")
 }
 
-/// The words of a line under wasmtime; every layout is opened under its name.
-fn bundled(line: &str) -> Printed {
-    let frontend = line.split_whitespace().next().unwrap_or_default();
+/// What a runtime is told for a line: every layout opened under its name, what runs, the words.
+fn told(runs: &Path, line: &str) -> Vec<String> {
     let mut words: Vec<String> = Vec::new();
     for layout in fixtures::layouts() {
         let name = layout.file_name().unwrap().to_str().unwrap();
         words.extend(["--dir".into(), format!("{}::/{name}", layout.display())]);
     }
-    words.push(bundle(frontend).display().to_string());
+    words.push(runs.display().to_string());
     words.extend(line.split_whitespace().map(str::to_owned));
-    wasmtime().run(words)
+    words
 }
 
-#[test]
-fn the_same_questions_have_the_same_answers() {
-    let portolan = portolan();
+fn frontend(line: &str) -> &str {
+    line.split_whitespace().next().unwrap_or_default()
+}
+
+/// The words of a line under wasmtime.
+fn bundled(line: &str) -> Printed {
+    wasmtime().run(told(&bundle(frontend(line)), line))
+}
+
+/// Lines, and how they end.
+fn questions() -> Vec<(i32, String)> {
     let none = format!("sha256:{}", "0".repeat(64));
-    let table = [
+    vec![
         (0, "inspect oci-layout://buildkit-multi:1.4".to_owned()),
         (0, "inspect oci-layout://buildkit-multi:1.4 --format json".into()),
         (0, "inspect oci-layout://buildkit-multi:1.4 --format=imagetools".into()),
@@ -102,8 +110,13 @@ fn the_same_questions_have_the_same_answers() {
         (5, "resolve oci-layout://buildkit-multi/acme/ap:1.4".into()),
         (5, "resolve oci-layout://buildkit-multi:1.4 --platform linux/s390x".into()),
         (5, format!("resolve oci-layout://buildkit-multi@{none}")),
-    ];
-    for (status, line) in &table {
+    ]
+}
+
+#[test]
+fn the_same_questions_have_the_same_answers() {
+    let portolan = portolan();
+    for (status, line) in &questions() {
         let (ours, theirs) = (portolan.line(line), bundled(line));
         assert_eq!(ours.status, *status, "portolan {line}\n{}", ours.err);
         assert_eq!(theirs.status, *status, "wasmtime run … {line}\n{}{}", theirs.out, theirs.err);
@@ -114,6 +127,51 @@ fn the_same_questions_have_the_same_answers() {
             assert_eq!(ours.err.lines().next(), theirs.err.lines().next(), "{line}");
         }
     }
+}
+
+/// What jco makes of a bundle, with its shim of WASI, says the same as wasmtime does, on both outputs. Every second question,
+/// as Node takes half a second to start.
+#[test]
+fn under_node_the_answers_are_the_same() {
+    let (portolan, jco) = (portolan(), Jco::new(env!("CARGO_TARGET_TMPDIR")));
+    let mut statuses = Vec::new();
+    for (status, line) in questions().into_iter().step_by(2) {
+        let name = frontend(&line);
+        let script = jco.transpiled(&bundle(name), name).join(name).with_extension("js");
+        let (ours, theirs, node) = (portolan.line(&line), bundled(&line), jco.run(told(&script, &line)));
+        assert_eq!((ours.status, theirs.status, node.status), (status, status, status), "{line}\n{}", node.err);
+        assert!(node.bytes == ours.bytes, "{line}\nportolan:\n{}\nunder Node:\n{}", ours.out, node.out);
+        assert!(node.bytes == theirs.bytes, "{line}\nwasmtime:\n{}\nunder Node:\n{}", theirs.out, node.out);
+        assert_eq!(node.err, theirs.err, "{line}");
+        statuses.push(status);
+    }
+    statuses.sort_unstable();
+    statuses.dedup();
+    assert_eq!(statuses, [0, 1, 2, 5, 6], "the questions are all of a kind");
+}
+
+/// Node opens files by their whole path; a link in a layout is not followed there either, and what was not opened is not
+/// there.
+#[test]
+fn under_node_nothing_is_open_but_what_was_opened() {
+    let layout = Layout::new();
+    let image = layout.image(b"a layer");
+    layout.entries(std::slice::from_ref(&image.manifest));
+    let jco = Jco::new(env!("CARGO_TARGET_TMPDIR"));
+    let script = jco.transpiled(&bundle("inspect"), "inspect").join("inspect.js").display().to_string();
+    let opened = format!("{}::/out", layout.folder().display());
+    let inspect = |reference: &str| jco.run(["--dir", &opened, &script, "inspect", reference]);
+    let sound = inspect("oci-layout://out");
+    assert_eq!(sound.status, 0, "{}", sound.err);
+
+    let blob = layout.blob(&image.manifest.digest);
+    fs::rename(&blob, layout.path("elsewhere")).unwrap();
+    std::os::unix::fs::symlink("../../elsewhere", &blob).unwrap();
+    let linked = inspect("oci-layout://out");
+    assert!(linked.status == 1 && linked.err.contains("symbolic link"), "{} {}", linked.status, linked.err);
+
+    let elsewhere = inspect(&format!("oci-layout://{}", fixtures::layout("umoci").display()));
+    assert!(elsewhere.status != 0 && elsewhere.out.is_empty(), "{} {}", elsewhere.status, elsewhere.err);
 }
 
 #[test]
@@ -305,7 +363,13 @@ fn the_page_prints_what_the_programs_do() {
     run(Command::new("cp").arg("-r").arg(layout).arg(folder.path().join("out")), "coreutils");
     let portolan = portolan();
     portolan.ok(&format!("bundle resolve -o {}", folder.path().join("resolve.wasm").display()));
+    // What the page has npm and jco do.
+    let jco = Jco::new(env!("CARGO_TARGET_TMPDIR"));
+    jco.furnish(folder.path());
+    let all = folder.path().join("all.wasm");
+    portolan.ok(&format!("bundle inspect -o {}", all.display()));
+    run(Command::new("cp").arg("-r").arg(jco.transpiled(&all, "all")).arg(folder.path().join("all")), "coreutils");
     let shell = Shell::new(folder.path(), portolan.home()).program(env!("CARGO_BIN_EXE_portolan"));
     let shell = shell.program(wasmtime().program()).called(registry.host().to_string(), "localhost:5000");
-    assert!(shell.check("bundle.md") >= 8);
+    assert!(shell.check("bundle.md") >= 11);
 }

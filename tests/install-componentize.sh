@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # What guests are built with that plain cargo does not build, pinned, once, into the folder that is given: componentize-py
-# (Python), ComponentizeJS (JavaScript) and cargo-component (Rust, in the older way). The pins are in `componentize/`. Of Go
-# it gets the modules that an example is made of, into Go's own cache; its pins are the example's.
+# (Python), ComponentizeJS (JavaScript) and cargo-component (Rust, in the older way); and jco, which Node runs components by.
+# The pins are in `componentize/`. Of Go it gets the modules that an example is made of, into Go's own cache; its pins are the
+# example's.
 set -euo pipefail
 
 tools=$1
@@ -34,7 +35,7 @@ fi
 
 if ! installed componentize-js package-lock.json; then
     needs node npm
-    echo "==> ComponentizeJS, once, half a minute"
+    echo "==> ComponentizeJS and jco, once, half a minute"
     rm -rf "$tools/componentize-js"
     mkdir -p "$tools/componentize-js"
     cp "$pins"/package{,-lock}.json "$tools/componentize-js/"

@@ -18,6 +18,7 @@ pub mod go;
 pub mod grpc;
 pub mod guests;
 pub mod held;
+pub mod jco;
 pub mod layout;
 pub mod olareg;
 pub mod registry;
