@@ -44,7 +44,8 @@ fn main() {
     let ours = || runtime.block_on(hosted(&host, &reference, &memory));
     let native = || natively(&documents, &reference);
 
-    (ours(), native());
+    ours();
+    native();
     let (mut here, mut there) = (Vec::new(), Vec::new());
     for _ in 0..ROUNDS {
         here.push(ours());
@@ -83,7 +84,7 @@ fn natively(documents: &[made::Document], reference: &str) -> f64 {
             scope.spawn(|| {
                 let mut mock = Mock::new(portolan_strategy::Bundled);
                 for (media_type, bytes, name) in documents {
-                    mock = mock.document(STORE, *name, *media_type, bytes.clone());
+                    mock = mock.document(STORE, *name, media_type, bytes.clone());
                 }
                 let arguments = [("ref", reference), ("platform", WANTED), ("format", "json")];
                 while began.elapsed() < ROUND {
