@@ -27,7 +27,7 @@ const OF_REGISTRIES: &str = "provider-http";
 const SDK: [&str; 3] = ["oci", "sdk", "strategy"];
 
 /// What authors begin with in other languages.
-const EXAMPLES: [&str; 2] = ["guest/examples/created/app.py", "guest/examples/platforms/platforms.js"];
+const EXAMPLES: [&str; 3] = ["guest/examples/created", "guest/examples/entrypoint", "guest/examples/platforms"];
 
 /// As small as zstd makes it. It is unpacked at the same speed whatever packing took.
 const LEVEL: i32 = 19;
@@ -104,14 +104,14 @@ fn lay_out_sdk(workspace: &Path, sdk: &Path) -> Result<(), String> {
     let listed = SDK.map(|member| format!("\"guest/{member}\"")).join(", ");
     let (head, rest) = (manifest.get(..start).unwrap_or_default(), manifest.get(end..).unwrap_or_default());
     write(&sdk.join("Cargo.toml"), format!("{head}members = [{listed}]\n\n{rest}").as_bytes())?;
-    for folder in SDK.map(|member| format!("guest/{member}/src")).into_iter().chain(["wit".to_owned()]) {
-        for (name, bytes) in sources(&workspace.join(&folder))? {
-            write(&sdk.join(&folder).join(name), &bytes)?;
+    let crates = SDK.map(|member| format!("guest/{member}/src"));
+    for folder in crates.iter().map(String::as_str).chain(EXAMPLES).chain(["wit"]) {
+        for (name, bytes) in sources(&workspace.join(folder))? {
+            write(&sdk.join(folder).join(name), &bytes)?;
         }
     }
-    let manifests = SDK.map(|member| format!("guest/{member}/Cargo.toml"));
-    for file in manifests.iter().map(String::as_str).chain(EXAMPLES) {
-        write(&sdk.join(file), &read(&workspace.join(file))?)?;
+    for file in SDK.map(|member| format!("guest/{member}/Cargo.toml")) {
+        write(&sdk.join(&file), &read(&workspace.join(&file))?)?;
     }
     Ok(())
 }
@@ -123,6 +123,11 @@ fn sources(folder: &Path) -> Result<Vec<(String, Vec<u8>)>, String> {
         let entries = fs::read_dir(&next).map_err(|error| format!("cannot read {}: {error}", next.display()))?;
         for entry in entries {
             let path = entry.map_err(|error| format!("cannot read {}: {error}", next.display()))?.path();
+            let name = path.file_name().unwrap_or_default().to_string_lossy();
+            // What an author's tools leave beside an example.
+            if name.starts_with('.') || name.ends_with(".wasm") || ["node_modules", "__pycache__"].contains(&&*name) {
+                continue;
+            }
             match (path.is_dir(), path.strip_prefix(folder)) {
                 (true, _) => folders.push(path),
                 (false, Ok(name)) => found.push((name.to_string_lossy().into_owned(), read(&path)?)),

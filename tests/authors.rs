@@ -9,6 +9,7 @@ use std::process::Command;
 use portolan::Bundled;
 use portolan_oci::Manifest;
 use portolan_tests::authors::Examples;
+use portolan_tests::book::Shell;
 use portolan_tests::cli::{Cli, Printed};
 use portolan_tests::contract::Contract;
 use portolan_tests::registry::Registry;
@@ -25,13 +26,9 @@ struct Author {
 impl Author {
     fn new() -> Author {
         let folder = tempfile::tempdir().unwrap();
-        let home = std::env::var("HOME").unwrap();
-        let mut portolan = Cli::new(env!("CARGO_BIN_EXE_portolan"), folder.path())
-            .variable("CARGO_TARGET_DIR", format!("{}/authors", env!("CARGO_TARGET_TMPDIR")));
-        // Cargo and rustup are the developer's.
-        for (name, usual) in [("CARGO_HOME", ".cargo"), ("RUSTUP_HOME", ".rustup")] {
-            let there = std::env::var(name).unwrap_or_else(|_| format!("{home}/{usual}"));
-            portolan = portolan.variable(name, there);
+        let mut portolan = Cli::new(env!("CARGO_BIN_EXE_portolan"), folder.path());
+        for (name, value) in developers() {
+            portolan = portolan.variable(name, value);
         }
         Author { folder, portolan }
     }
@@ -50,6 +47,18 @@ impl Author {
         assert!(output.status.success(), "{said}");
         said
     }
+}
+
+/// Cargo and rustup are the developer's.
+fn developers() -> [(&'static str, String); 3] {
+    let there = |name: &str, usual: &str| {
+        std::env::var(name).unwrap_or_else(|_| format!("{}/{usual}", std::env::var("HOME").unwrap()))
+    };
+    [
+        ("CARGO_HOME", there("CARGO_HOME", ".cargo")),
+        ("RUSTUP_HOME", there("RUSTUP_HOME", ".rustup")),
+        ("CARGO_TARGET_DIR", format!("{}/authors", env!("CARGO_TARGET_TMPDIR"))),
+    ]
 }
 
 fn layout(name: &str) -> String {
@@ -80,6 +89,31 @@ fn a_frontend_in_rust_from_nothing_to_a_registry() {
     assert_eq!(portolan.ok(&format!("publish layer-count/layer-count.wasm {name}")), published);
     let again = format!("run oci://{name} {}:1.4", layout("buildkit-multi"));
     assert_eq!(portolan.ok(&again), "1 layers, 96 bytes\n");
+}
+
+/// The guide, from its text alone; `BLESS=1` writes down what is printed.
+#[test]
+fn the_guide_leads_there() {
+    let (author, registry) = (Author::new(), Registry::start());
+    registry.push(&format!("oci:{}:1.4", fixtures::layout("buildkit-multi").display()), "acme/app:1.4");
+    author.portolan.asks(&["docker.io", "ghcr.io"], registry.host());
+    let mut shell = Shell::new(author.folder.path(), author.portolan.home()).program(env!("CARGO_BIN_EXE_portolan"));
+    for (name, value) in developers() {
+        shell = shell.variable(name, value);
+    }
+    assert!(shell.check("first-frontend.md") >= 11);
+}
+
+/// As a stock Go is found on a developer's machine.
+#[test]
+fn a_frontend_in_go() {
+    let author = Author::new();
+    author.portolan.ok("new entry --lang go");
+    author.portolan.ok("build entry");
+    let answer = author.portolan.ok(&format!("run entry/entry.wasm {}:1 --format json", layout("buildkit-sbom")));
+    assert_eq!(serde_json::from_str::<Value>(&answer).unwrap()["user"], "10:10");
+    let described = author.portolan.ok("describe entry/entry.wasm");
+    assert!(described.starts_with("entry 1.0.0: "), "{described}");
 }
 
 #[test]
@@ -137,10 +171,10 @@ fn what_cannot_be_begun_or_built_is_said() {
     for (status, line, says) in [
         (2, "new Newest", "\"Newest\" cannot be a project's name\nhint: small letters"),
         (2, "new ../x", "\"../x\" cannot be a project's name"),
-        (2, "new x --lang cobol", "[possible values: rust, js, python"),
+        (2, "new x --lang cobol", "[possible values: rust, go, js, python"),
         (2, "new x --lang python --kind strategy", "no project for a strategy in python"),
         (1, "new taken", "cannot make the project taken: there is something of that name"),
-        (2, "build taken", "taken has neither Cargo.toml nor app.py nor package.json\nhint: portolan new NAME"),
+        (2, "build taken", "taken has neither Cargo.toml nor go.mod, app.py or package.json\nhint: portolan new NAME"),
         (1, "build no-library", "no-library builds no component\nhint: Cargo.toml wants a [lib]"),
     ] {
         let said = author.portolan.fails(status, line);

@@ -38,15 +38,7 @@ impl World {
             assert!(copied.unwrap().success());
         }
         let portolan = Cli::new(env!("CARGO_BIN_EXE_portolan"), folder.path());
-        for host in ["docker.io", "ghcr.io"] {
-            let hosts = portolan.home().join(".config/docker/certs.d").join(host);
-            fs::create_dir_all(&hosts).unwrap();
-            let text = format!(
-                "server = \"http://{0}\"\n[host.\"http://{0}\"]\ncapabilities = [\"pull\", \"resolve\", \"push\"]\n",
-                registry.host()
-            );
-            fs::write(hosts.join("hosts.toml"), text).unwrap();
-        }
+        portolan.asks(&["docker.io", "ghcr.io"], registry.host());
         World { registry, folder, portolan }
     }
 
@@ -57,8 +49,9 @@ impl World {
 }
 
 /// Pages whose commands take more than a registry (BuildKit, other toolchains, other runtimes), and the tests that run them.
-const ELSEWHERE: [(&str, &str); 3] = [
+const ELSEWHERE: [(&str, &str); 4] = [
     ("bundle.md", "tests/bundle.rs"),
+    ("first-frontend.md", "tests/authors.rs"),
     ("ci-cache-key.md", "tests/recipe.rs"),
     ("writing-a-frontend.md", "tests/polyglot.rs"),
 ];

@@ -135,7 +135,7 @@ fn javascript() {
 fn go_as_it_is() {
     let (portolan, examples) = (layouts(), examples());
     examples.go_test("entrypoint", "./command");
-    let entrypoint = examples.go("entrypoint");
+    let entrypoint = examples.go("entrypoint", &portolan);
     let run = format!("run {}", entrypoint.display());
     for (reference, platform) in [
         ("buildkit-multi:1.4", "linux/amd64"),
@@ -250,7 +250,7 @@ fn the_same_from_a_registry() {
     let files = [
         examples.python("created"),
         examples.javascript("platforms"),
-        examples.go("entrypoint"),
+        examples.go("entrypoint", &portolan),
         examples.rust("runs-as", Way::Unknown),
     ];
     for file in files {
@@ -272,7 +272,7 @@ fn the_page_prints_what_the_programs_do() {
     for (component, name) in [
         (examples.python("created"), "created.wasm"),
         (examples.javascript("platforms"), "platforms.wasm"),
-        (examples.go("entrypoint"), "entrypoint.wasm"),
+        (examples.go("entrypoint", &portolan), "entrypoint.wasm"),
         (examples.rust("runs-as", Way::Wasip2), "runs_as.wasm"),
     ] {
         std::fs::copy(component, folder.path().join(name)).unwrap();

@@ -10,6 +10,7 @@ use std::process::Command;
 
 use portolan_oci::Digest;
 
+use crate::cli::Cli;
 use crate::guests::cargo;
 
 /// Ways from a Rust crate to a component.
@@ -123,21 +124,13 @@ impl Examples {
         }
     }
 
-    /// The Go module NAME. Go knows what changed, and what it makes of the same sources is the same.
-    pub fn go(&self, name: &str) -> PathBuf {
+    /// The Go module NAME, as `portolan build` builds it. Go knows what changed.
+    pub fn go(&self, name: &str, portolan: &Cli) -> PathBuf {
         let folder = self.scratch.join("go");
         fs::create_dir_all(&folder).expect("a folder for components");
-        // Tests run side by side, and each may want it.
-        let unfinished = tempfile::tempdir_in(&folder).expect("a folder for what is not finished");
-        let (module, component) = (unfinished.path().join("module"), unfinished.path().join("component"));
-        let mut go = go(name);
-        go.envs([("GOOS", "wasip1"), ("GOARCH", "wasm")]).args(["build", "-trimpath", "-buildvcs=false"]);
-        go.args(["-buildmode=c-shared", "-ldflags=-s -w -checklinkname=0", "-o"]).arg(&module).arg(".");
-        run(&mut go);
-        fs::write(&component, crate::go::component(&module)).expect("the component");
-        let kept = folder.join(name).with_extension("wasm");
-        fs::rename(component, &kept).expect("the component in its place");
-        kept
+        let component = folder.join(name).with_extension("wasm");
+        portolan.ok(&format!("build {} -o {}", Self::folder(name).display(), component.display()));
+        component
     }
 
     /// A Go module's own tests, of the packages that need no host.

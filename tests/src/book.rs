@@ -28,19 +28,27 @@ pub struct Shell {
     path: Vec<PathBuf>,
     /// What it is here, what it is in the book.
     called: Vec<(String, String)>,
+    variables: Vec<(String, String)>,
 }
 
 impl Shell {
     /// A shell in a folder, with a home.
     pub fn new(folder: &Path, home: &Path) -> Self {
         let called = vec![(folder.display().to_string(), FOLDER.into()), (home.display().to_string(), HOME.into())];
-        Shell { folder: folder.into(), home: home.into(), path: Vec::new(), called }
+        Shell { folder: folder.into(), home: home.into(), path: Vec::new(), called, variables: Vec::new() }
     }
 
     /// A program that may be typed by its name.
     #[must_use]
     pub fn program(mut self, program: impl AsRef<Path>) -> Self {
         self.path.extend(program.as_ref().parent().map(Path::to_owned));
+        self
+    }
+
+    /// Sets a variable of the environment.
+    #[must_use]
+    pub fn variable(mut self, name: &str, value: impl Into<String>) -> Self {
+        self.variables.push((name.into(), value.into()));
         self
     }
 
@@ -51,8 +59,8 @@ impl Shell {
         self
     }
 
-    /// What a line prints on both outputs.
-    fn typed(&self, line: &str) -> String {
+    /// What a line prints on both outputs, typed in a folder.
+    fn typed(&self, folder: &Path, line: &str) -> String {
         let mut shell = Command::new("bash");
         let line = self.called.iter().fold(line.to_owned(), |line, (here, book)| line.replace(book, here));
         shell.args(["--noprofile", "--norc", "-c", &format!("exec 2>&1; {line}")]).env_clear().stdin(Stdio::null());
@@ -61,14 +69,15 @@ impl Shell {
         shell
             .env("PATH", std::env::join_paths(path).expect("a path"))
             .env("HOME", &self.home)
-            .current_dir(&self.folder);
+            .current_dir(folder)
+            .envs(self.variables.iter().map(|(name, value)| (name, value)));
         let said = String::from_utf8_lossy(&shell.output().expect("bash").stdout).into_owned();
         self.called.iter().fold(said, |said, (here, book)| said.replace(here, book))
     }
 
     /// A page with what its commands print, which is what it has where it is right; and how many commands there are.
     fn printed(&self, page: &str) -> (String, usize) {
-        let (mut out, mut commands) = (String::new(), 0);
+        let (mut out, mut commands, mut folder) = (String::new(), 0, self.folder.clone());
         let mut lines = page.lines().peekable();
         while let Some(line) = lines.next() {
             writeln!(out, "{line}").unwrap();
@@ -87,12 +96,17 @@ impl Shell {
                     for line in block.iter().filter_map(|line| line.strip_prefix("$ ")) {
                         commands += 1;
                         writeln!(out, "$ {line}").unwrap();
-                        // Each line has a shell of its own: who asks for the status of the line before has it run again.
+                        // Each line has a shell of its own: where it is, is kept here.
+                        if let Some(next) = line.strip_prefix("cd ") {
+                            folder.push(next);
+                            continue;
+                        }
+                        // Who asks for the status of the line before has it run again.
                         let typed = match line {
                             "echo $?" => format!("({before}) >/dev/null 2>&1; {line}"),
                             line => line.to_owned(),
                         };
-                        for said in self.typed(&typed).lines() {
+                        for said in self.typed(&folder, &typed).lines() {
                             let kept = block.iter().find(|says| **says != said && same(says, said));
                             writeln!(out, "{}", kept.copied().unwrap_or(said)).unwrap();
                         }
@@ -128,10 +142,9 @@ impl Shell {
 /// Whether two lines differ in nothing but what depends on where a component was built: its size, its digest.
 fn same(one: &str, other: &str) -> bool {
     let size = |line: &str| {
-        line.split_once(" KiB").and_then(|(before, after)| {
-            let (start, number) = before.rsplit_once(' ')?;
-            number.parse::<u32>().is_ok().then(|| format!("{start} {after}"))
-        })
+        let (before, after) = [" KiB", " kB"].iter().find_map(|unit| line.split_once(unit))?;
+        let (start, number) = before.rsplit_once(' ')?;
+        number.parse::<u32>().is_ok().then(|| format!("{start} {after}"))
     };
     let digest = |line: &str| line.starts_with("digest   sha256:");
     matches!((size(one), size(other)), (Some(one), Some(other)) if one == other) || digest(one) && digest(other)

@@ -52,6 +52,18 @@ impl Cli {
         self.home.path()
     }
 
+    /// Has another registry asked in the place of `hosts`, by plain HTTP, for writing too: its user's `certs.d` says so.
+    pub fn asks(&self, hosts: &[&str], registry: impl std::fmt::Display) {
+        for host in hosts {
+            let folder = self.home().join(".config/docker/certs.d").join(host);
+            fs::create_dir_all(&folder).expect("a folder in the home");
+            let text = format!(
+                "server = \"http://{registry}\"\n[host.\"http://{registry}\"]\ncapabilities = [\"pull\", \"resolve\", \"push\"]\n"
+            );
+            fs::write(folder.join("hosts.toml"), text).expect("a file in the home");
+        }
+    }
+
     /// Sets a variable of the environment.
     #[must_use]
     pub fn variable(mut self, name: &str, value: impl Into<String>) -> Self {

@@ -1,17 +1,10 @@
-//! From Go to a component: bindings of the contract before Go compiles, and a component of what it compiled to.
-//!
-//! Go makes core modules of the older WASI (`wasip1`), which know nothing of the contract but the names of its functions.
-//! So their world is written into them here, and an adapter makes WASI 0.2 of the older one.
+//! Bindings of the contract for Go, and whether the example's are still those.
 
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use wasi_preview1_component_adapter_provider::{
-    WASI_SNAPSHOT_PREVIEW1_ADAPTER_NAME, WASI_SNAPSHOT_PREVIEW1_REACTOR_ADAPTER,
-};
 use wit_bindgen_core::Files;
-use wit_component::{ComponentEncoder, StringEncoding, embed_component_metadata};
 
 /// The world of examples.
 const WORLD: &str = "reader";
@@ -79,26 +72,6 @@ pub fn written_bindings(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
         }
     }
     files
-}
-
-/// A component of what `go build -buildmode=c-shared` made for wasip1.
-///
-/// # Panics
-/// Where the module is not of that kind.
-pub fn component(module: &Path) -> Vec<u8> {
-    let mut bytes = fs::read(module).unwrap_or_else(|error| panic!("{}: {error}", module.display()));
-    let mut resolve = wit_parser::Resolve::default();
-    let (package, _) = resolve.push_path(wit()).unwrap_or_else(|error| panic!("{}: {error:#}", wit().display()));
-    let world = resolve.select_world(&[package], Some(WORLD)).unwrap_or_else(|error| panic!("{WORLD}: {error:#}"));
-    embed_component_metadata(&mut bytes, &resolve, world, StringEncoding::UTF8, false)
-        .and_then(|()| {
-            ComponentEncoder::default()
-                .module(&bytes)?
-                .adapter(WASI_SNAPSHOT_PREVIEW1_ADAPTER_NAME, WASI_SNAPSHOT_PREVIEW1_REACTOR_ADAPTER)?
-                .validate(true)
-                .encode()
-        })
-        .unwrap_or_else(|error| panic!("{}: {error:#}", module.display()))
 }
 
 fn wit() -> PathBuf {

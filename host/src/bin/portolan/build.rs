@@ -12,11 +12,12 @@ use clap::{Arg, ArgAction, Command, value_parser};
 use serde::Deserialize;
 
 use crate::check::{self, Checked};
+use crate::componentize;
 use crate::exit::{Exit, say};
 use crate::setup::said;
 
 /// `build`, in the list of commands.
-pub const ABOUT: &str = "A component from a project's sources: Rust, Python or JavaScript";
+pub const ABOUT: &str = "A component from a project's sources: Rust, Go, Python or JavaScript";
 
 const TARGET: &str = "wasm32-wasip2";
 /// How often a watched project is looked at.
@@ -35,7 +36,7 @@ pub fn command() -> Command {
                 .value_name("DIR")
                 .default_value(".")
                 .value_parser(value_parser!(PathBuf))
-                .help("The project: a folder with a Cargo.toml, an app.py or a package.json"),
+                .help("The project: a folder with a Cargo.toml, a go.mod, an app.py or a package.json"),
         )
         .arg(
             Arg::new("output")
@@ -89,6 +90,7 @@ pub async fn build(words: &[OsString]) -> Result<u8, Exit> {
 #[derive(Debug, Clone, Copy)]
 enum Language {
     Rust,
+    Go,
     Python,
     JavaScript,
 }
@@ -101,11 +103,15 @@ struct Project {
 
 impl Project {
     fn of(folder: &Path) -> Result<Project, Exit> {
-        let languages =
-            [("Cargo.toml", Language::Rust), ("app.py", Language::Python), ("package.json", Language::JavaScript)];
+        let languages = [
+            ("Cargo.toml", Language::Rust),
+            ("go.mod", Language::Go),
+            ("app.py", Language::Python),
+            ("package.json", Language::JavaScript),
+        ];
         let found = languages.into_iter().find(|(file, _)| folder.join(file).is_file());
         let Some((_, language)) = found else {
-            let message = format!("{} has neither Cargo.toml nor app.py nor package.json", folder.display());
+            let message = format!("{} has neither Cargo.toml nor go.mod, app.py or package.json", folder.display());
             return Err(Exit::usage(message).hint("portolan new NAME makes a project"));
         };
         let whole = fs::canonicalize(folder)
@@ -118,6 +124,7 @@ impl Project {
     async fn turn(&self, output: &Path, question: Option<&[OsString]>) -> Result<u8, Exit> {
         match self.language {
             Language::Rust => self.rust(output)?,
+            Language::Go => self.go(output)?,
             Language::Python => self.python(output)?,
             Language::JavaScript => self.javascript(output)?,
         }
@@ -152,7 +159,7 @@ impl Project {
             .filter_map(|told| told.filenames.into_iter().find(|file| file.extension().is_some_and(|it| it == "wasm")))
             .collect();
         match (components.pop(), components.is_empty()) {
-            (Some(component), true) => put(&component, output),
+            (Some(component), true) => put(&read(&component)?, output),
             (None, _) => Err(Exit::failure(format!("{} builds no component", self.folder.display()))
                 .hint("Cargo.toml wants a [lib] with crate-type = [\"cdylib\"]")),
             (Some(_), false) => Err(Exit::failure(format!("{} builds several components", self.folder.display()))
@@ -172,6 +179,20 @@ impl Project {
             true => Ok(()),
             false => Err(Exit::failure(format!("cannot install the Rust target {TARGET}"))),
         }
+    }
+
+    fn go(&self, output: &Path) -> Result<(), Exit> {
+        say("GOOS=wasip1 GOARCH=wasm go build -buildmode=c-shared");
+        let (beside, name) = self.beside("module.wasm")?;
+        let mut go = self.program("go");
+        go.envs([("GOOS", "wasip1"), ("GOARCH", "wasm")]).args(["build", "-buildmode=c-shared", "-trimpath"]);
+        // Bindings ask Go's runtime for memory before it has started, which Go's linker would not have.
+        go.args(["-buildvcs=false", "-ldflags=-s -w -checklinkname=0", "-o", &name, "."]);
+        if !go.status().map_err(|error| missing("go", &error))?.success() {
+            return Err(Exit::failure(format!("{} does not build", self.folder.display())));
+        }
+        let module = beside.path().join("module.wasm");
+        put(&componentize::component(&module, read(&module)?)?, output)
     }
 
     fn python(&self, output: &Path) -> Result<(), Exit> {
@@ -212,13 +233,19 @@ impl Project {
 
     /// Has a tool write a file in the project, and puts it in its place.
     fn made(&self, output: &Path, tool: &str, words: impl FnOnce(&str) -> Vec<String>) -> Result<(), Exit> {
+        let (beside, name) = self.beside("component.wasm")?;
+        let words = words(&name);
+        self.done(tool, &words.iter().map(String::as_str).collect::<Vec<_>>())?;
+        put(&read(&beside.path().join("component.wasm"))?, output)
+    }
+
+    /// A folder of the project's for what is not finished, and a file in it as the project names it.
+    fn beside(&self, file: &str) -> Result<(tempfile::TempDir, String), Exit> {
         let beside = tempfile::Builder::new().prefix(".portolan-build").tempdir_in(&self.folder);
         let beside =
             beside.map_err(|error| Exit::failure(format!("cannot write into {}: {error}", self.folder.display())))?;
-        let name = beside.path().file_name().unwrap_or_default().to_string_lossy().into_owned() + "/component.wasm";
-        let words = words(&name);
-        self.done(tool, &words.iter().map(String::as_str).collect::<Vec<_>>())?;
-        put(&self.folder.join(&name), output)
+        let name = beside.path().file_name().unwrap_or_default().to_string_lossy().into_owned();
+        Ok((beside, format!("{name}/{file}")))
     }
 
     fn done(&self, program: &str, words: &[&str]) -> Result<(), Exit> {
@@ -253,6 +280,7 @@ struct Target {
 
 fn missing(program: &str, error: &std::io::Error) -> Exit {
     let hint = match program {
+        "go" => "install Go 1.25 or newer",
         "npm" | "node" => "install Node 20 or newer, with npm",
         "python3" => "install Python 3.10 or newer, with venv (Debian: python3-venv)",
         _ => "install Rust by rustup",
@@ -264,9 +292,9 @@ fn read(file: &Path) -> Result<Vec<u8>, Exit> {
     fs::read(file).map_err(|error| Exit::failure(format!("cannot read {}: {error}", file.display())).because_of(&error))
 }
 
-/// A copy, whole or not at all.
-fn put(component: &Path, output: &Path) -> Result<(), Exit> {
-    crate::output::file(output, &read(component)?)
+/// The component in its place, whole or not at all.
+fn put(component: &[u8], output: &Path) -> Result<(), Exit> {
+    crate::output::file(output, component)
         .map_err(|error| Exit::failure(format!("cannot write {}: {error}", output.display())))
 }
 

@@ -12,6 +12,7 @@ mod bundle;
 mod check;
 mod chosen;
 mod commands;
+mod componentize;
 mod daemons;
 mod exit;
 mod frontend;

@@ -26,7 +26,7 @@ pub fn command() -> Command {
         .about(ABOUT)
         .no_binary_name(true)
         .arg(Arg::new("name").value_name("NAME").required(true).help("Its name, and its folder's"))
-        .arg(option("lang", &["rust", "js", "python"], "In which language").default_value("rust"))
+        .arg(option("lang", &["rust", "go", "js", "python"], "In which language").default_value("rust"))
         .arg(option("kind", &["frontend", "strategy"], "What it is; strategies are written in Rust").default_value("frontend"))
         .after_help("Example:\n  portolan new newest-tag && cd newest-tag && portolan build && portolan run newest-tag.wasm --help")
 }
@@ -47,6 +47,7 @@ pub fn new(words: &[OsString]) -> Result<u8, Exit> {
                 "portolan new --kind strategy is one in Rust; docs/writing-a-frontend.md says how others begin",
             ));
         }
+        ("go", _) => go(name),
         ("python", _) => python(name),
         _ => javascript(name),
     };
@@ -54,8 +55,10 @@ pub fn new(words: &[OsString]) -> Result<u8, Exit> {
     lay_out(folder, &files)
         .map_err(|error| Exit::failure(format!("cannot make the project {}: {error}", folder.display())))?;
     say(&format!("{name} is there; what comes next:\n  cd {name}"));
-    if language == "rust" {
-        say("  cargo test");
+    match language {
+        "rust" => say("  cargo test"),
+        "go" => say("  go test ./command"),
+        _ => {}
     }
     say(&format!(
         "  portolan build\n  {}",
@@ -106,6 +109,21 @@ fn rust(name: &str, kind: &str) -> Files {
     }
     let sdk = portolan::sdk().filter(|(path, _)| !path.starts_with("guest/examples/"));
     files.extend(sdk.map(|(path, bytes)| (Path::new("vendor").join(path), bytes.to_vec())));
+    files
+}
+
+/// The example with its bindings, its module under another name.
+fn go(name: &str) -> Files {
+    const EXAMPLE: &str = "guest/examples/entrypoint/";
+    let sources = portolan::sdk().filter_map(|(path, bytes)| Some((path.strip_prefix(EXAMPLE)?, bytes)));
+    let renamed = |bytes: &[u8]| {
+        String::from_utf8_lossy(bytes)
+            .replace("module entrypoint", &format!("module {name}"))
+            .replace("\"entrypoint/", &format!("\"{name}/"))
+            .replace("\"entrypoint\"", &format!("\"{name}\""))
+    };
+    let mut files: Files = sources.map(|(path, bytes)| file(path, renamed(bytes))).collect();
+    files.extend(contract());
     files
 }
 
