@@ -78,6 +78,9 @@ mod typed;
 pub use failure::{Error, Failure, code};
 pub use frontend::{Frontend, ImageResolver};
 pub use host::{Context, Host, Item, Judgement, Level, Machine, Pushed, Pusher, Resolved, Strategy, TagPage};
+#[cfg(not(target_family = "wasm"))]
+#[doc(hidden)]
+pub use macros::is_a_strategy;
 pub use parameter::{Info, Kind, Parameter};
 pub use portolan_oci as oci;
 pub use request::Request;

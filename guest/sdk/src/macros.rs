@@ -1,10 +1,13 @@
-//! One line turns a type into a component. Natively the line does nothing, so that the same crate is tested by plain
-//! `cargo test` and linked into other native programs.
+//! One line turns a type into a component. Natively the line exports nothing, so that the same crate is tested by plain
+//! `cargo test` and linked into other native programs; that it names the type keeps it from being dead code there.
 
 /// Exports a [`Frontend`](crate::Frontend).
 #[macro_export]
 macro_rules! frontend {
     ($frontend:ident) => {
+        #[cfg(not(target_family = "wasm"))]
+        const _: fn() -> $crate::Info = <$frontend as $crate::Frontend>::describe;
+
         #[cfg(target_family = "wasm")]
         const _: () = {
             use $crate::{bindings, exports};
@@ -65,6 +68,9 @@ macro_rules! resolver {
 #[macro_export]
 macro_rules! strategy {
     ($strategy:ident) => {
+        #[cfg(not(target_family = "wasm"))]
+        const _: fn() = $crate::is_a_strategy::<$strategy>;
+
         #[cfg(target_family = "wasm")]
         const _: () = {
             use $crate::{bindings, exports};
@@ -93,3 +99,8 @@ macro_rules! strategy {
         };
     };
 }
+
+/// For [`strategy!`](crate::strategy!) where nothing is exported.
+#[cfg(not(target_family = "wasm"))]
+#[doc(hidden)]
+pub fn is_a_strategy<S: crate::Strategy>() {}
