@@ -1,7 +1,8 @@
 //! The bundled strategy: which entry a name means, which entry is for a platform, by the rules of [`portolan_sdk::oci`].
 //!
 //! What may be judged otherwise is here and nowhere else: a component that exports the same interface takes this one's
-//! place with `--strategy FILE.wasm`. Natively it is what frontends are tested with; no component links it.
+//! place with `--strategy FILE.wasm`. Natively it is what frontends are tested with. A strategy that judges one thing
+//! otherwise links it without its feature `component` and delegates the rest.
 
 use portolan_sdk::oci::document::Outline;
 use portolan_sdk::oci::{Index, Mode, Platform, names, platform};
@@ -31,4 +32,5 @@ fn positions(positions: Vec<usize>) -> Vec<u32> {
     positions.into_iter().map(|position| position as u32).collect()
 }
 
+#[cfg(feature = "component")]
 portolan_sdk::strategy!(Bundled);
