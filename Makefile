@@ -78,8 +78,10 @@ book: ## The book as HTML, in target/book. Installs mdbook, once.
 lint: toolchain deny ## Formatting, clippy, rustdoc and dependencies; warnings are errors.
 	@echo "==> cargo fmt"
 	@cargo fmt --all --check
+	@cargo fmt --all --manifest-path guest/examples/Cargo.toml --check
 	@echo "==> cargo clippy"
 	@cargo clippy --workspace --all-targets --locked -- -D warnings
+	@cargo clippy --manifest-path guest/examples/Cargo.toml --workspace --all-targets --locked -- -D warnings
 	@echo "==> cargo doc"
 	@RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --document-private-items --locked
 

@@ -53,6 +53,7 @@ const ELSEWHERE: [(&str, &str); 4] = [
     ("bundle.md", "tests/bundle.rs"),
     ("first-frontend.md", "tests/authors.rs"),
     ("ci-cache-key.md", "tests/recipe.rs"),
+    ("gallery.md", "tests/gallery.rs"),
     ("writing-a-frontend.md", "tests/polyglot.rs"),
 ];
 

@@ -36,7 +36,7 @@ impl Examples {
         Examples { scratch: scratch.into() }
     }
 
-    /// The folder of an example.
+    /// The folder of an example; without a name that of their workspace.
     pub fn folder(name: &str) -> PathBuf {
         root().join("guest/examples").join(name)
     }
@@ -142,6 +142,13 @@ impl Examples {
     pub fn test(&self, name: &str) {
         let mut command = cargo();
         command.current_dir(Self::folder(name)).args(["test", "--quiet", "--locked", "--target-dir"]);
+        run(command.arg(self.scratch.join("examples")));
+    }
+
+    /// The tests of all crates.
+    pub fn test_all(&self) {
+        let mut command = cargo();
+        command.current_dir(Self::folder("")).args(["test", "--quiet", "--workspace", "--locked", "--target-dir"]);
         run(command.arg(self.scratch.join("examples")));
     }
 
