@@ -49,7 +49,7 @@ impl World {
 }
 
 /// Pages whose commands take more than a registry (BuildKit, other toolchains, other runtimes), and the tests that run them.
-const ELSEWHERE: [(&str, &str); 4] = [
+const ELSEWHERE: [(&str, &str); 5] = [
     ("bundle.md", "tests/bundle.rs"),
     ("first-frontend.md", "tests/authors.rs"),
     ("ci-cache-key.md", "tests/recipe.rs"),

@@ -42,7 +42,7 @@ mod weight;
 use std::borrow::Cow;
 use std::collections::HashMap;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use portolan_oci::Digest;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -85,7 +85,11 @@ struct Inner {
     /// Places in the pool, where there is one.
     places: Option<Arc<Semaphore>>,
     loaded: Mutex<HashMap<Key, Arc<Loaded>>>,
+    /// Held by whoever has one compiled; the others wait for what comes of it.
+    turns: Mutex<HashMap<Key, Weak<Turn>>>,
 }
+
+type Turn = tokio::sync::Mutex<()>;
 
 /// Frontends in memory, above which those that nobody holds are let go.
 const LOADED: usize = 64;
@@ -93,7 +97,7 @@ const LOADED: usize = 64;
 /// A component that was read.
 enum Opened {
     Ready(Frontend),
-    /// What is to be compiled for it.
+    /// With its bytes, as they were given.
     Draft(Draft, Vec<u8>),
 }
 
@@ -210,6 +214,7 @@ impl HostBuilder {
             compiled: Compiled::open(self.cache_dir.as_deref()),
             places: self.pool.map(|instances| Arc::new(Semaphore::new(instances as usize))),
             loaded: Mutex::default(),
+            turns: Mutex::default(),
         })))
     }
 }
@@ -252,10 +257,23 @@ impl Host {
             Component::Named(name, bytes) => Given::Named(name.to_owned(), bytes.to_vec()),
         };
         let host = self.clone();
-        let (draft, composed) = match busy(&label, move || host.open(&given)).await? {
+        let (mut draft, bytes) = match busy(&label, move || host.open(&given)).await? {
             Opened::Ready(frontend) => return Ok(frontend),
-            Opened::Draft(draft, composed) => (draft, composed),
+            Opened::Draft(draft, bytes) => (draft, bytes),
         };
+        // Whoever comes while it is compiled would have it compiled once more.
+        let turn = self.turn(&draft.key);
+        let _turn = turn.lock().await;
+        if let Some(frontend) = self.find(&draft.key) {
+            return Ok(frontend);
+        }
+        let host = self.clone();
+        let (draft, composed) = busy(&label, move || {
+            let Inner { strategy, limits, .. } = &*host.0;
+            let composed = draft.composed(bytes.into(), strategy, limits)?;
+            Ok((draft, composed))
+        })
+        .await?;
         let Inner { linker, compiler, limits, .. } = &*self.0;
         let limit = matches!(draft.key, Key::Foreign(_)).then_some(limits.compile_time);
         let code = compiler.compile(&label, linker.engine(), composed, limit).await?;
@@ -296,14 +314,15 @@ impl Host {
         };
         let shape = Shape::of(&bytes).map_err(|reason| LoadError::Invalid { component: label.clone(), reason })?;
         let mut draft = Draft { key, label, digest, shape, kept, judge: None };
-        // Code does not tell where the strategy lies in what it was made of.
-        let composed = match code.is_some() && strategy.foreign.is_none() {
-            true => Vec::new(),
-            false => draft.composed(bytes, strategy, limits)?,
-        };
         match code {
-            Some(code) => Ok(Opened::Ready(self.keep(draft, &code)?)),
-            None => Ok(Opened::Draft(draft, composed)),
+            None => Ok(Opened::Draft(draft, bytes.into_owned())),
+            Some(code) => {
+                // Code does not tell where the strategy lies in what it was made of.
+                if strategy.foreign.is_some() {
+                    draft.composed(bytes, strategy, limits)?;
+                }
+                Ok(Opened::Ready(self.keep(draft, &code)?))
+            }
         }
     }
 
@@ -318,6 +337,17 @@ impl Host {
         }
         all.insert(key, Arc::clone(&loaded));
         Ok(Frontend { host: self.clone(), loaded })
+    }
+
+    fn turn(&self, key: &Key) -> Arc<Turn> {
+        let mut turns = self.0.turns.lock().unwrap_or_else(PoisonError::into_inner);
+        turns.retain(|_, turn| turn.strong_count() > 0);
+        if let Some(turn) = turns.get(key).and_then(Weak::upgrade) {
+            return turn;
+        }
+        let turn = Arc::default();
+        turns.insert(key.clone(), Arc::downgrade(&turn));
+        turn
     }
 
     fn find(&self, key: &Key) -> Option<Frontend> {
@@ -395,4 +425,30 @@ fn machine() -> String {
         architecture => architecture,
     };
     format!("{os}/{architecture}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A build host's first requests come all at once, and one compilation is enough for all of them.
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn what_many_want_first_is_compiled_once() {
+        let host = Host::builder().build().unwrap();
+        let strangers = Bundled::Explain.bytes();
+        for foreign in [false, true] {
+            let loads = (0..16).map(|_| {
+                let host = host.clone();
+                let component =
+                    if foreign { Component::Bytes(strangers) } else { Component::Bundled(Bundled::Explain) };
+                tokio::spawn(async move { host.load(component).await.unwrap().loaded })
+            });
+            let loaded = futures_util::future::join_all(loads).await;
+            let loaded: Vec<_> = loaded.into_iter().map(Result::unwrap).collect();
+            assert!(loaded.iter().all(|one| Arc::ptr_eq(one, &loaded[0])), "foreign: {foreign}");
+        }
+        // Nobody waits any more, and nothing is kept of that.
+        host.turn(&Key::Bundled(Bundled::Tags));
+        assert_eq!(host.0.turns.lock().unwrap().len(), 1);
+    }
 }
