@@ -166,10 +166,11 @@ impl Examples {
         fs::create_dir_all(&folder).expect("a folder for components");
         let component = folder.join(format!("{name}-{}.wasm", &digest.hex()[..16]));
         if !component.exists() {
-            // Whole or not at all.
-            let unfinished = component.with_extension("new");
-            run(&mut command(&source, &unfinished));
-            fs::rename(unfinished, &component).expect("the component in its place");
+            // Tests run side by side, and each may want it: whole or not at all.
+            let unfinished = tempfile::tempdir_in(&folder).expect("a folder for what is not finished");
+            let new = unfinished.path().join("component.wasm");
+            run(&mut command(&source, &new));
+            fs::rename(new, &component).expect("the component in its place");
         }
         component
     }
@@ -183,7 +184,10 @@ pub fn encoded(module: &Path) -> PathBuf {
         .and_then(|encoder| encoder.validate(true).encode())
         .unwrap_or_else(|error| panic!("{}: {error:#}", module.display()));
     let file = module.with_extension("component.wasm");
-    fs::write(&file, component).expect("the component");
+    let folder = module.parent().expect("a folder");
+    let unfinished = tempfile::NamedTempFile::new_in(folder).expect("a file for what is not finished");
+    fs::write(unfinished.path(), component).expect("the component");
+    unfinished.persist(&file).expect("the component in its place");
     file
 }
 
