@@ -1,6 +1,6 @@
 //! Attestations: manifests whose layers state something of an image (an SBOM, its provenance), and what they state.
 //!
-//! Those in an image's index are [walked](super::walk()) to; those [`beside`] it are asked for. Signatures on statements are
+//! Those in an image's index are [walked](super::walk()) to; those beside it are asked for, as [`stated`] and [`tagged`]. Signatures on statements are
 //! passed over, not checked: that takes keys and a policy, which a look at an image has not.
 
 use base64::Engine as _;
