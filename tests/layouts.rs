@@ -44,6 +44,7 @@ async fn everything_in_every_fixture_is_reached_and_verified() {
         ("crane-docker-types", 2, 1),
         ("crane-nested", 6, 1),
         ("crane-windows", 4, 1),
+        ("regctl-attested", 6, 1),
         ("skopeo-names", 1, 1),
         ("umoci", 1, 0),
     ] {
@@ -63,7 +64,7 @@ async fn everything_in_every_fixture_is_reached_and_verified() {
             assert_eq!(resolved, manifest.bare(), "{name}");
         }
     }
-    assert_eq!(fixtures::layouts().len(), 10, "the table above names them all");
+    assert_eq!(fixtures::layouts().len(), 11, "the table above names them all");
 }
 
 #[tokio::test]

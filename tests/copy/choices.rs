@@ -40,6 +40,13 @@ fn platforms_of_an_index() {
         serde_json::from_str::<Value>(&expected).unwrap()["manifests"]
     );
 
+    let said = portolan.fails(2, &format!("copy {source} app.tar"));
+    assert!(
+        said.contains(
+            "docker.io/library/app.tar, and looks like a file\nhint: a file is written oci-archive://app.tar"
+        ),
+        "{said}"
+    );
     let said = portolan.fails(5, &format!("copy {source} oci-layout://none:1 --platform linux/s390x"));
     assert!(said.contains("linux/amd64"), "{said}");
     assert!(!folder.path().join("none").exists(), "nothing is written where there is nothing to write");

@@ -43,9 +43,8 @@ pub fn new(words: &[OsString]) -> Result<u8, Exit> {
     let files = match (language, kind) {
         ("rust", kind) => rust(name, kind),
         (_, "strategy") => {
-            return Err(Exit::usage(format!("there is no project for a strategy in {language}")).hint(
-                "portolan new --kind strategy is one in Rust; docs/writing-a-frontend.md says how others begin",
-            ));
+            return Err(Exit::usage(format!("there is no project for a strategy in {language}"))
+                .hint("portolan new NAME --kind strategy is one in Rust"));
         }
         ("go", _) => go(name),
         ("python", _) => python(name),
@@ -83,6 +82,12 @@ fn named(name: &str) -> Result<(), Exit> {
 
 type Files = Vec<(PathBuf, Vec<u8>)>;
 
+/// An example's text. Where a page of the repository is meant, there is none beside a project.
+fn text(bytes: &[u8]) -> String {
+    let text = String::from_utf8_lossy(bytes);
+    text.split_inclusive('\n').filter(|line| !line.contains("docs/writing-a-frontend.md")).collect()
+}
+
 /// Fills the names into a template.
 fn filled(template: &str, name: &str) -> Vec<u8> {
     template.replace("{{name}}", name).replace("{{version}}", env!("CARGO_PKG_VERSION")).into_bytes()
@@ -117,7 +122,7 @@ fn go(name: &str) -> Files {
     const EXAMPLE: &str = "guest/examples/entrypoint/";
     let sources = portolan::sdk().filter_map(|(path, bytes)| Some((path.strip_prefix(EXAMPLE)?, bytes)));
     let renamed = |bytes: &[u8]| {
-        String::from_utf8_lossy(bytes)
+        text(bytes)
             .replace("module entrypoint", &format!("module {name}"))
             .replace("\"entrypoint/", &format!("\"{name}/"))
             .replace("\"entrypoint\"", &format!("\"{name}\""))
@@ -154,7 +159,7 @@ fn contract() -> Files {
 
 fn example(path: &str) -> String {
     let bytes = portolan::sdk().find(|(known, _)| *known == path).map_or(&[][..], |(_, bytes)| bytes);
-    String::from_utf8_lossy(bytes).into_owned()
+    text(bytes)
 }
 
 /// Writes everything beside the folder's place first.

@@ -105,6 +105,12 @@ impl Stores {
             typed.strip_prefix(scheme.as_str()).and_then(|rest| rest.strip_prefix("://")).map(|rest| (scheme, rest))
         });
         let Some((scheme, rest)) = scheme else {
+            if may_be_new && is_like_a_file(typed) {
+                let message = format!("{typed} is the repository docker.io/library/{typed}, and looks like a file");
+                let hint =
+                    format!("a file is written oci-archive://{typed}; the repository, if that is meant, in full");
+                return Err(Exit::usage(message).hint(hint));
+            }
             return Location::parse(typed).map_err(|error| {
                 let exit = Exit::failure(error.to_string());
                 match Path::new(typed) {
@@ -317,6 +323,11 @@ fn nothing_there(scheme: Scheme, text: &str) -> Exit {
 /// A word of the command line as text.
 pub fn utf8(word: &OsString) -> Result<&str, Exit> {
     word.to_str().ok_or_else(|| Exit::usage(format!("{word:?} is not UTF-8")))
+}
+
+/// Whoever forgets the scheme of an archive to be written would write to Docker Hub.
+fn is_like_a_file(typed: &str) -> bool {
+    !typed.contains('/') && [".tar", ".tar.gz", ".tgz", ".tar.zst"].iter().any(|suffix| typed.ends_with(suffix))
 }
 
 #[cfg(test)]
