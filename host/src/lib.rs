@@ -55,6 +55,7 @@ pub mod progress;
 mod session;
 pub mod source;
 mod transfer;
+mod turns;
 
 pub use engine::{
     Answer, Body, BundleReads, Bundled, Cause, Component, Content, Failure, Frontend, Host, HostBuilder, Image,

@@ -266,17 +266,24 @@ async fn many_referrers_at_once_lose_none() {
     let subject = manifest(MANIFEST).digest;
     let tag = format!("/v2/app/manifests/sha256-{}", subject.hex());
     let slow = Duration::from_millis(30);
-    let (registry, sink) = sink(vec![
+    let (registry, pushing) = sink(vec![
         on("PUT", tag.clone()).status(201).delay(slow),
         on("GET", tag.clone()).status(404).delay(slow),
         on("PUT", "*").status(201),
     ]);
     let documents: Vec<Document> = (0..4).map(|number| document(&referrer(&number.to_string()), None)).collect();
-    let pushed = futures_util::future::join_all(documents.iter().map(|document| sink.put_document(document))).await;
+    let pushed = futures_util::future::join_all(documents.iter().map(|document| pushing.put_document(document))).await;
     assert!(pushed.iter().all(Result::is_ok));
     let asked = registry.asked();
     let lists: Vec<&str> = asked.iter().filter(|asked| asked.ends_with(&tag)).map(|asked| &asked[..3]).collect();
     assert_eq!(lists, ["GET", "PUT"].repeat(4));
+
+    // A registry that keeps the list may do it no better (olareg), so that it gets one after the other, too.
+    let (registry, sink) = sink(vec![on("PUT", "*").status(201).header("OCI-Subject", subject.as_str()).delay(slow)]);
+    let pushed = futures_util::future::join_all(documents.iter().map(|document| sink.put_document(document))).await;
+    assert!(pushed.into_iter().all(|pushed| pushed.is_ok_and(|pushed| pushed.subject_processed)));
+    let asked: Vec<String> = registry.asked().iter().map(|asked| asked.split(' ').next().unwrap().to_owned()).collect();
+    assert_eq!(asked, ["HEAD", "PUT"].repeat(4));
 }
 
 const CHALLENGE: &str = r#"Bearer realm="http://{host}/token",service="test""#;

@@ -42,7 +42,7 @@ mod weight;
 use std::borrow::Cow;
 use std::collections::HashMap;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use portolan_oci::Digest;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -63,6 +63,7 @@ use crate::limits::Limits;
 use crate::session::Session;
 use crate::session::taped::{Taped, Tapes};
 use crate::source::Registries;
+use crate::turns::Turns;
 use compiled::Compiled;
 use compiler::Compiler;
 use load::{Draft, Key, Loaded, STRATEGY, Strategy};
@@ -86,10 +87,8 @@ struct Inner {
     places: Option<Arc<Semaphore>>,
     loaded: Mutex<HashMap<Key, Arc<Loaded>>>,
     /// Held by whoever has one compiled; the others wait for what comes of it.
-    turns: Mutex<HashMap<Key, Weak<Turn>>>,
+    turns: Turns<Key>,
 }
-
-type Turn = tokio::sync::Mutex<()>;
 
 /// Frontends in memory, above which those that nobody holds are let go.
 const LOADED: usize = 64;
@@ -214,7 +213,7 @@ impl HostBuilder {
             compiled: Compiled::open(self.cache_dir.as_deref()),
             places: self.pool.map(|instances| Arc::new(Semaphore::new(instances as usize))),
             loaded: Mutex::default(),
-            turns: Mutex::default(),
+            turns: Turns::default(),
         })))
     }
 }
@@ -262,8 +261,7 @@ impl Host {
             Opened::Draft(draft, bytes) => (draft, bytes),
         };
         // Whoever comes while it is compiled would have it compiled once more.
-        let turn = self.turn(&draft.key);
-        let _turn = turn.lock().await;
+        let _turn = self.0.turns.take(draft.key.clone()).await;
         if let Some(frontend) = self.find(&draft.key) {
             return Ok(frontend);
         }
@@ -337,17 +335,6 @@ impl Host {
         }
         all.insert(key, Arc::clone(&loaded));
         Ok(Frontend { host: self.clone(), loaded })
-    }
-
-    fn turn(&self, key: &Key) -> Arc<Turn> {
-        let mut turns = self.0.turns.lock().unwrap_or_else(PoisonError::into_inner);
-        turns.retain(|_, turn| turn.strong_count() > 0);
-        if let Some(turn) = turns.get(key).and_then(Weak::upgrade) {
-            return turn;
-        }
-        let turn = Arc::default();
-        turns.insert(key.clone(), Arc::downgrade(&turn));
-        turn
     }
 
     fn find(&self, key: &Key) -> Option<Frontend> {
@@ -447,8 +434,5 @@ mod tests {
             let loaded: Vec<_> = loaded.into_iter().map(Result::unwrap).collect();
             assert!(loaded.iter().all(|one| Arc::ptr_eq(one, &loaded[0])), "foreign: {foreign}");
         }
-        // Nobody waits any more, and nothing is kept of that.
-        host.turn(&Key::Bundled(Bundled::Tags));
-        assert_eq!(host.0.turns.lock().unwrap().len(), 1);
     }
 }

@@ -68,6 +68,7 @@ use self::transport::Transport;
 use super::{Registries, Source};
 use crate::error::Result;
 use crate::limits::Limits;
+use crate::turns::Turns;
 
 /// How patient the client is. The default is for networks as they are; tests are in a hurry.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -220,7 +221,7 @@ impl Builder {
             resolving: Flights::default(),
             fetching: Flights::default(),
             known: Known::default(),
-            referring: tokio::sync::Mutex::default(),
+            referring: Turns::default(),
             timing,
         })))
     }
@@ -236,8 +237,8 @@ struct Shared {
     resolving: Flights<(String, u64), Result<Descriptor>>,
     fetching: Flights<(String, String, u64, u64), Result<Bytes>>,
     known: Known,
-    /// Held by who changes a list of referrers, which is read and written again.
-    referring: tokio::sync::Mutex<()>,
+    /// Of who adds to what speaks of a digest, by repository and digest.
+    referring: Turns<String>,
     timing: Timing,
 }
 

@@ -40,6 +40,12 @@ pub(super) async fn put(push: &Push, document: &Document) -> Result<Pushed> {
         push.repository.computable(PUSH, &referrer.subject)?;
     }
 
+    // Those that speak of one digest go one after the other, whoever keeps their list: olareg reads, changes and writes it
+    // as well, and forgets one of two that arrive at once.
+    let _turn = match &spoken_of {
+        Some(referrer) => Some(push.repository.shared.referring.take(push.repository.subject(&referrer.subject)).await),
+        None => None,
+    };
     let url = push.endpoint.url(&format!("manifests/{target}"));
     let created = !is_there(push, descriptor, name.is_some(), &subject, url.clone().into()).await?;
     let mut answer = None;

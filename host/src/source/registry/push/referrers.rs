@@ -57,9 +57,8 @@ pub(super) async fn are_listed(push: &Push, digest: &Digest, subject: &str) -> R
     Ok(push.repository.ask(&push.endpoint, &ask).await?.is_done())
 }
 
-/// Puts a referrer on the list of its subject.
+/// Puts a referrer on the list of its subject. Whose turn it is for that subject may.
 pub(super) async fn add(push: &Push, referrer: &Referrer, subject: &str) -> Result<()> {
-    let _alone = push.repository.shared.referring.lock().await;
     let tag = referrers_tag(&referrer.subject);
     let url = push.endpoint.url(&format!("manifests/{tag}"));
     let limits = &push.client().limits;
