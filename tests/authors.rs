@@ -245,6 +245,9 @@ fn mistakes_have_their_messages() {
     put("sockets.wasm", &fs::read(fixtures::folder().join("components/runs-as-0.1.0.wasm")).unwrap());
     let checked = author.portolan.ok("check sockets.wasm");
     assert!(checked.contains("is a frontend: runs-as"), "{checked}");
+    author.portolan.ok("bundle tags -o bundle.wasm");
+    let checked = author.portolan.ok("check bundle.wasm");
+    assert!(checked.contains("a bundle is for wasmtime"), "{checked}");
 }
 
 #[test]

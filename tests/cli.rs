@@ -85,6 +85,30 @@ fn a_missing_folder_is_told_from_a_file_and_from_an_empty_folder() {
     assert_eq!(portolan.ok("layers --last oci-archive://file.tar --platform arm64").lines().count(), 1);
 }
 
+/// Who comes from another tool is told what it is here, and nothing is run for them.
+#[test]
+fn what_other_tools_call_it() {
+    let portolan = layouts();
+    for (status, line, says) in [
+        (2, "login ghcr.io", "there is no command login\nhint: `docker login HOST`"),
+        (2, "digest alpine", "hint: portolan resolve REF --digest"),
+        (2, "help pull", "hint: portolan copy REF oci-layout://DIR"),
+        (2, "rm alpine", "hint: Portolan deletes, changes and signs no image"),
+        (2, "inspct alpine", "inspect"),
+        (1, "inspect oci:/there:1", "skopeo's oci:DIR:TAG is oci-layout://DIR:TAG here"),
+        (1, "inspect docker-daemon:alpine:3", "docker-archive://-"),
+        (1, "inspect oci-layout://buildkit-multi:1.4 --sbom --raw", "hint: leave out --raw"),
+        (5, "run inspct alpine", "there is no such file, and none of that name is bundled\nhint: inspect, resolve"),
+        (5, "explain policy ./absent.wasm", "there is no such file"),
+    ] {
+        let said = portolan.fails(status, line);
+        assert!(said.contains(says), "{line}: {said}");
+    }
+    assert_eq!(portolan.ok("help"), portolan.ok("--help"));
+    assert_eq!(portolan.ok("help explain policy"), portolan.ok("explain policy --help"));
+    assert_eq!(portolan.ok("version"), portolan.ok("--version"));
+}
+
 #[test]
 fn a_store_is_given_a_name() {
     let portolan = layouts();

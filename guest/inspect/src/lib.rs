@@ -89,14 +89,27 @@ impl Asked {
             ["raw", "sbom", "provenance", "referrers"].map(|name| request.flag(name));
         let imagetools = request.format() == "imagetools";
         let refused = match (raw, sbom || provenance, referrers) {
-            (true, true, _) | (true, _, true) => Some("--raw is a document's bytes and nothing beside them"),
-            (_, true, true) => Some("--referrers is shown with the image, --sbom and --provenance in its place"),
-            (_, _, true) if imagetools => Some("--format imagetools knows no referrers"),
-            _ if imagetools && sbom && provenance => Some("--format imagetools shows one of --sbom and --provenance"),
+            (true, true, _) => Some((
+                "--raw is a document's bytes and nothing beside them",
+                "leave out --raw: --format json has the statements as they are",
+            )),
+            (true, _, true) => Some((
+                "--raw is a document's bytes and nothing beside them",
+                "leave out --raw, or ask for its bytes alone",
+            )),
+            (_, true, true) => Some((
+                "--referrers is shown with the image, --sbom and --provenance in its place",
+                "ask for one of them, then for the other",
+            )),
+            (_, _, true) if imagetools => Some(("--format imagetools knows no referrers", "leave out --format")),
+            _ if imagetools && sbom && provenance => Some((
+                "--format imagetools shows one of --sbom and --provenance",
+                "ask for one of them, then for the other, or leave out --format",
+            )),
             _ => None,
         };
         match refused {
-            Some(why) => Err(Failure::new(why).hint("ask twice")),
+            Some((why, instead)) => Err(Failure::new(why).hint(instead)),
             None => Ok(Asked { platforms: request.platforms("platform", ctx)?, raw, sbom, provenance, referrers }),
         }
     }

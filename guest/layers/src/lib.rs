@@ -70,9 +70,8 @@ impl Frontend for Layers {
         };
         let (last, history) = (request.flag("last"), request.flag("history"));
         if history && (last || key.is_some()) {
-            return Err(
-                Failure::new("--history lists all steps, --last and --key pick from the layers").hint("ask twice")
-            );
+            let refused = Failure::new("--history lists all steps, --last and --key pick from the layers");
+            return Err(refused.hint("leave out --history, or the other two"));
         }
         let root = traverse::resolve(ctx, &request.location("ref")?, request.mode())?;
         let mut images = read(ctx, &root, &request.platforms("platform", ctx)?, &request)?;

@@ -76,6 +76,19 @@ impl Store {
     }
 }
 
+/// What is written here for a text that begins as skopeo's transports do, and means nothing here.
+fn transport(text: &str) -> Option<&'static str> {
+    let (transport, _) = text.split_once(':')?;
+    Some(match transport {
+        "oci" => "skopeo's oci:DIR:TAG is oci-layout://DIR:TAG here",
+        "oci-archive" => "skopeo's oci-archive:FILE:TAG is oci-archive://FILE:TAG here",
+        "docker-archive" => "skopeo's docker-archive:FILE is docker-archive://FILE here",
+        "docker-daemon" => "what a Docker daemon has is read by docker-archive://- from what `docker save` writes",
+        "dir" | "containers-storage" => "what only skopeo reads, skopeo can copy to an oci:DIR, oci-layout://DIR here",
+        _ => return None,
+    })
+}
+
 impl Location {
     /// Reads what a user or a frontend wrote.
     ///
@@ -84,7 +97,9 @@ impl Location {
     /// refuses. What is asked for in a store is free text: a strategy judges it.
     pub fn parse(text: &str) -> Result<Self, InvalidLocation> {
         let Some((scheme, rest)) = text.split_once("://") else {
-            return Ok(Location::Registry(Reference::parse(text)?));
+            return Reference::parse(text).map(Location::Registry).map_err(|error| {
+                InvalidLocation(transport(text).map_or(error, |ours| InvalidReference::new(text, ours)))
+            });
         };
         if matches!(scheme, "docker" | "oci") {
             return Ok(Location::Registry(Reference::parse(rest)?));

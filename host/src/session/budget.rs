@@ -70,14 +70,21 @@ impl Crossed {
     /// What to do about it.
     pub fn hint(&self) -> &'static str {
         match self.limit {
-            Limit::Memory => "ask it about less at once; a host that trusts it can raise Limits::guest_memory",
-            Limit::Cpu => "it may be stuck in a loop; a host that trusts it can raise Limits::guest_cpu",
+            Limit::Memory => {
+                "ask it about less at once, or let it have more: `memory` in portolan.toml, or Limits::guest_memory in a \
+                 host of your own"
+            }
+            Limit::Cpu => {
+                "it may be stuck in a loop; if not, let it have more: `cpu` in portolan.toml, or Limits::guest_cpu in a host \
+                 of your own"
+            }
             Limit::WallClock => {
-                "the registry may be slow, or the frontend stuck; a host that can wait can raise Limits::wall_clock"
+                "the registry may be slow, or the frontend stuck; to wait longer: `wall-clock` in portolan.toml, or \
+                 Limits::wall_clock in a host of your own"
             }
             Limit::HostCalls => {
-                "it may be stuck in a loop (resolve-all and prefetch take lists); a host that trusts it can raise \
-                 Limits::host_calls"
+                "it may be stuck in a loop (resolve-all and prefetch take lists); if not, let it have more: `host-calls` in \
+                 portolan.toml, or Limits::host_calls in a host of your own"
             }
             Limit::CallArguments => "a frontend hands content over in pieces, or lets the host copy it",
             Limit::Response => "a frontend answers with `content` where the answer is large: the host streams it",

@@ -100,6 +100,14 @@ pub async fn check(words: &[OsString]) -> Result<u8, Exit> {
                 text.push_str(&format!("note: it imports {package}, which answers that access is denied: {instead}\n"));
             }
         }
+        let asks = |import: &String| {
+            import.strip_prefix("portolan:oci/").is_some_and(|interface| !interface.starts_with("types@"))
+        };
+        if !imports.iter().any(asks) {
+            text.push_str(
+                "note: it asks Portolan for nothing; a bundle is for wasmtime, and here runs what it was made of\n",
+            );
+        }
     }
     output::own(&text)?;
     Ok(0)

@@ -1,7 +1,7 @@
 //! What FRONTEND names: a bundled frontend, a file, or one in a registry, which is pinned; and whether it may run here.
 
 use std::fs::File;
-use std::io::Read as _;
+use std::io::{ErrorKind, Read as _};
 use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
@@ -48,7 +48,12 @@ impl Named {
             return Ok(Named::Bundled(bundled));
         }
         if !name.contains("://") {
-            return Ok(Named::File(PathBuf::from(name)));
+            let path = PathBuf::from(name);
+            return match path.try_exists() {
+                Ok(false) => Err(absent(name)),
+                // What else is wrong with it shows when it is read.
+                _ => Ok(Named::File(path)),
+            };
         }
         match Location::parse(name) {
             Ok(Location::Registry(reference)) => Ok(Named::Published(reference)),
@@ -84,6 +89,13 @@ impl Named {
             }
         }
     }
+}
+
+fn absent(name: &str) -> Exit {
+    let bundled = FRONTENDS.map(|(command, ..)| command).join(", ");
+    Exit::failure(format!("cannot read the frontend {name}: there is no such file, and none of that name is bundled"))
+        .because_of(&ErrorKind::NotFound.into())
+        .hint(format!("{bundled} are bundled; any other is named by its file, or by oci://NAME in a registry"))
 }
 
 /// A component that may run here.

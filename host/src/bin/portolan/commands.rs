@@ -13,7 +13,7 @@ use crate::program::{self, Program};
 use crate::progress::Screen;
 use crate::setup::{FRONTENDS, host, said};
 use crate::stores::utf8;
-use crate::{about, build, bundle, check, frontend, manual, new, output, policy, publish, registries};
+use crate::{about, build, bundle, check, elsewhere, frontend, manual, new, output, policy, publish, registries};
 
 const RUN: &str = "Any frontend: a bundled name, a component's file, or one in a registry";
 const RUN_EXAMPLE: &str = "portolan run ./frontend.wasm --help\n  portolan run oci://ghcr.io/acme/newest:1 alpine:3 --allow 'pull=ghcr.io/acme/*'";
@@ -23,6 +23,11 @@ pub async fn run(words: &[OsString], screen: &Screen) -> Result<u8, Exit> {
     let first = words.first().map(utf8).transpose()?.unwrap_or("--help");
     let rest = words.get(1..).unwrap_or_default();
     match first {
+        "help" => {
+            let asked: Vec<OsString> = rest.iter().cloned().chain(["--help".into()]).collect();
+            Box::pin(run(&asked, screen)).await
+        }
+        "version" => Box::pin(run(&["--version".into()], screen)).await,
         "run" => run_any(rest, screen).await,
         "frontends" => about::frontends(rest).await,
         "describe" => about::describe(rest).await,
@@ -49,10 +54,13 @@ pub async fn run(words: &[OsString], screen: &Screen) -> Result<u8, Exit> {
                 .run(rest, None, screen)
                 .await
             }
-            // Help, the version, and what there is not: clap says it.
-            None => match top().try_get_matches_from(words) {
-                Ok(_) => Ok(0),
-                Err(error) => said(&error),
+            None => match elsewhere::here(first) {
+                Some(here) => Err(Exit::usage(format!("there is no command {first}")).hint(here)),
+                // Help, the version, and what there is not: clap says it.
+                None => match top().try_get_matches_from(words) {
+                    Ok(_) => Ok(0),
+                    Err(error) => said(&error),
+                },
             },
         },
     }

@@ -14,6 +14,7 @@ mod chosen;
 mod commands;
 mod componentize;
 mod daemons;
+mod elsewhere;
 mod exit;
 mod frontend;
 mod manual;
