@@ -7,6 +7,7 @@ mod common;
 
 use common::{answer, fixtures};
 use portolan_sdk::mock::Mock;
+use portolan_sdk::{Body, Response};
 use portolan_strategy::Bundled;
 use std::path::Path;
 
@@ -64,4 +65,16 @@ fn reads_as_it_should() {
         }
     }
     assert!(differ.is_empty(), "{}", differ.join("\n"));
+}
+
+/// What `portolan run --record` wrote down is a host for a test.
+#[test]
+fn recorded_runs() -> std::io::Result<()> {
+    for (tape, said) in [("inspect.jsonl", "inspect.txt"), ("referrers.jsonl", "referrers.txt")] {
+        let folder = fixtures().join("recorded");
+        let answer = Mock::new(Bundled).recorded(folder.join(tape))?.again::<portolan_inspect::Inspect>();
+        let Ok(Response { body: Body::Text(text), .. }) = answer else { panic!("{tape}: {answer:?}") };
+        assert_eq!(text, std::fs::read_to_string(folder.join(said))?, "{tape}");
+    }
+    Ok(())
 }

@@ -132,3 +132,18 @@ fn failures_say_what_to_write() {
         assert_eq!(failure.is_not_found(), missing, "{reference} {arguments:?}: {failure:?}");
     }
 }
+
+/// What `portolan run --record` wrote down is a host for a test, and what is none says why.
+#[test]
+fn recorded_runs() {
+    let folder = layouts().join("../recorded");
+    for (tape, said) in [("tags.jsonl", "tags.txt"), ("listed.jsonl", "listed.txt")] {
+        let mock = Mock::new(Bundled).recorded(folder.join(tape)).unwrap();
+        let Body::Text(text) = mock.again::<Tags>().unwrap().body else { panic!("{tape}") };
+        assert_eq!(text, std::fs::read_to_string(folder.join(said)).unwrap(), "{tape}");
+    }
+    for (tape, why) in [("nope.jsonl", "No such file"), ("tags.txt", "tags.txt:1: expected value")] {
+        let error = Mock::new(Bundled).recorded(folder.join(tape)).unwrap_err();
+        assert!(error.to_string().contains(why), "{error}");
+    }
+}

@@ -42,6 +42,7 @@
 //! ```
 
 mod golden;
+mod recorded;
 mod repository;
 mod write;
 
@@ -49,6 +50,7 @@ pub use golden::assert_golden;
 
 use std::cell::{Ref, RefCell};
 use std::collections::BTreeMap;
+use std::io;
 use std::marker::PhantomData;
 use std::path::Path;
 
@@ -60,6 +62,7 @@ use crate::frontend::Frontend;
 use crate::host::{Host, Item, Judgement, Level, Machine, Pushed, Pusher, Resolved, Strategy, TagPage};
 use crate::request::Request;
 use crate::response::Response;
+use recorded::Recorded;
 use repository::Repository;
 
 /// A host with the judgement of `S`.
@@ -69,6 +72,8 @@ pub struct Mock<S> {
     repositories: RefCell<BTreeMap<String, Repository>>,
     asked: RefCell<Vec<String>>,
     logged: RefCell<Vec<(Level, String)>>,
+    /// What was asked when it was recorded.
+    arguments: Vec<(String, String)>,
     strategy: PhantomData<S>,
 }
 
@@ -80,6 +85,7 @@ impl<S: Strategy> Mock<S> {
             repositories: RefCell::default(),
             asked: RefCell::default(),
             logged: RefCell::default(),
+            arguments: Vec::new(),
             strategy: PhantomData,
         }
     }
@@ -117,6 +123,19 @@ impl<S: Strategy> Mock<S> {
     pub fn registry(mut self, repository: &str, dir: impl AsRef<Path>) -> Self {
         self.repositories.get_mut().insert(repository.to_owned(), Repository::on_disk(dir.as_ref(), true));
         self
+    }
+
+    /// Holds what a run saw that `portolan run --record FILE` wrote down: documents, what names meant, lists of tags and of
+    /// referrers, and the platform. Blobs are not recorded, so that nothing can be copied from it.
+    ///
+    /// # Errors
+    /// A file that cannot be read or is no recording, with its line.
+    pub fn recorded(mut self, file: impl AsRef<Path>) -> io::Result<Self> {
+        let Recorded { arguments, machine, repositories, .. } = Recorded::read(file.as_ref())?;
+        self.arguments = arguments;
+        self.machine = machine.unwrap_or(self.machine);
+        self.repositories.get_mut().extend(repositories);
+        Ok(self)
     }
 
     /// Adds a document to a repository: of a registry, with a tag, or a store (`oci-layout://NAME`), with a `ref.name`.
@@ -180,6 +199,14 @@ impl<S: Strategy> Mock<S> {
     pub fn run<F: Frontend>(&self, arguments: &[(&str, &str)]) -> Result<Response, Failure> {
         let arguments = arguments.iter().map(|&(name, value)| (name.to_owned(), value.to_owned())).collect();
         F::solve(self, Request::parse(F::describe(), arguments)?)
+    }
+
+    /// Asks what was asked when it was [recorded](Self::recorded).
+    ///
+    /// # Errors
+    /// As [`run`](Self::run).
+    pub fn again<F: Frontend>(&self) -> Result<Response, Failure> {
+        F::solve(self, Request::parse(F::describe(), self.arguments.clone())?)
     }
 
     /// What was asked so far, in order: `resolve REFERENCE`, `entries REPOSITORY`, `fetch DIGEST`, `prefetch DIGEST …`,

@@ -16,6 +16,10 @@ pub(super) struct Repository {
     named: Vec<(String, Descriptor)>,
     entries: Vec<u8>,
     contents: BTreeMap<Digest, (Descriptor, Vec<u8>)>,
+    /// Tags of which nobody said what they mean.
+    pub(super) listed: Vec<String>,
+    /// What a registry said of who refers to a digest, by the artifact type that was asked for.
+    pub(super) lists: BTreeMap<(Digest, Option<String>), Vec<u8>>,
 }
 
 #[derive(Serialize)]
@@ -45,16 +49,22 @@ impl Repository {
     /// Read anew with each question for content; the names are those of now.
     pub(super) fn on_disk(dir: &Path, registry: bool) -> Self {
         let mut repository = Repository { registry, dir: Some(dir.to_owned()), ..Self::default() };
-        repository.entries = std::fs::read(dir.join("index.json")).unwrap_or_default();
-        for entry in Index::parse(&repository.entries).map(|index| index.manifests).unwrap_or_default() {
+        repository.hold(std::fs::read(dir.join("index.json")).unwrap_or_default());
+        repository
+    }
+
+    /// Makes this its index.json.
+    pub(super) fn hold(&mut self, entries: Vec<u8>) {
+        self.entries = entries;
+        self.named.clear();
+        for entry in self.all_entries() {
             let tag = match entry_name(&entry) {
                 Some(EntryName::Tag(tag)) => tag,
                 Some(EntryName::Full(name)) => name.tag_or_latest().to_owned(),
                 None => continue,
             };
-            repository.named.push((tag, entry.bare()));
+            self.named.push((tag, entry.bare()));
         }
-        repository
     }
 
     pub(super) fn add(&mut self, name: Option<&str>, mut descriptor: Descriptor, bytes: Vec<u8>) {
@@ -105,7 +115,10 @@ impl Repository {
     }
 
     pub(super) fn tags(&self) -> Vec<String> {
-        self.named.iter().map(|(name, _)| name.clone()).collect()
+        match self.listed.is_empty() {
+            true => self.named.iter().map(|(name, _)| name.clone()).collect(),
+            false => self.listed.clone(),
+        }
     }
 
     /// A store's index.json; none in a registry.
@@ -135,6 +148,9 @@ impl Repository {
     }
 
     pub(super) fn referrers(&self, subject: &Digest, artifact_type: Option<&str>) -> Vec<u8> {
+        if let Some(list) = self.lists.get(&(subject.clone(), artifact_type.map(str::to_owned))) {
+            return list.clone();
+        }
         let referring = self.contents.values().filter_map(|(descriptor, bytes)| {
             let manifest = Manifest::parse(bytes).ok()?;
             let its_type = manifest.artifact_type.unwrap_or(manifest.config.media_type);
