@@ -1,7 +1,7 @@
 //! Builds the bundled frontends, the bundled strategy and the parts of a bundle, so that `cargo build` and `cargo install` just work.
 //!
-//! A package carries them ready-made, in `bundled`, and there they are copied from there: whoever installs it needs no wasm
-//! target. In a clone, which has the sources, each guest crate becomes a core module (wasm32-unknown-unknown, so that nothing but our contract can be imported) and
+//! A package carries what comes of it ready-made, in `bundled`, which is copied: whoever installs it needs no wasm target. In a
+//! clone, which has the sources, each guest crate becomes a core module (wasm32-unknown-unknown, so that nothing but our contract can be imported) and
 //! then a component. They are built into a target folder of their own: the workspace's is locked by the cargo that runs this
 //! script. `src/embedded.rs` includes what becomes of all of them: one archive, as they have much in common, and a table of
 //! what lies where in it. The SDK's sources, which `portolan new` lays beside an author's, are another.
@@ -49,8 +49,8 @@ fn build() -> Result<(), String> {
     let (workspace, out, ready) = (here.join(".."), folder("OUT_DIR")?, here.join("bundled"));
     if !workspace.join("guest").is_dir() {
         println!("cargo::rerun-if-changed={}", ready.display());
-        embed(&ready, &out)?;
-        return pack("sdk", &sources(&ready.join("sdk"))?, &out);
+        let files = ["components", "sdk"].map(|archive| [format!("{archive}.zst"), format!("{archive}.rs")]);
+        return files.as_flattened().iter().try_for_each(|file| write(&out.join(file), &read(&ready.join(file))?));
     }
     for input in ["guest", "wit", "Cargo.toml", "Cargo.lock", "rust-toolchain.toml"] {
         println!("cargo::rerun-if-changed={}", workspace.join(input).display());
@@ -66,17 +66,12 @@ fn build() -> Result<(), String> {
     // The same crate once more, so it takes the place of the other module.
     let modules = compile(&workspace, &target_dir, &["provider"], &["--features", "http"])?;
     component(&modules, "provider", &out.join(OF_REGISTRIES).with_extension("wasm"))?;
-    embed(&out, &out)?;
+    let names = GUESTS.into_iter().chain([OF_REGISTRIES]);
+    let components = names.map(|name| Ok((name.to_owned(), read(&out.join(name).with_extension("wasm"))?)));
+    pack("components", &components.collect::<Result<Vec<_>, String>>()?, &out)?;
     let sdk = out.join("sdk");
     lay_out_sdk(&workspace, &sdk)?;
     pack("sdk", &sources(&sdk)?, &out)
-}
-
-/// The components as an archive.
-fn embed(from: &Path, out: &Path) -> Result<(), String> {
-    let names = GUESTS.into_iter().chain([OF_REGISTRIES]);
-    let components = names.map(|name| Ok((name.to_owned(), read(&from.join(name).with_extension("wasm"))?)));
-    pack("components", &components.collect::<Result<Vec<_>, String>>()?, out)
 }
 
 /// Writes an archive, and its table: name, place in the archive unpacked, SHA-256.

@@ -11,8 +11,9 @@ built=$(cargo build --locked --package portolan --lib --target-dir "$target_dir"
     grep '"reason":"build-script-executed"' | grep -F "$PWD/host#" | sed 's/.*"out_dir":"\([^"]*\)".*/\1/')
 trap 'rm -rf host/bundled host/README.md host/LICENSE' EXIT
 mkdir -p host/bundled
-cp "$built"/*.wasm host/bundled
-cp -r "$built/sdk" host/bundled/sdk
+for archive in components sdk; do
+    cp "$built/$archive.zst" "$built/$archive.rs" host/bundled
+done
 cp README.md LICENSE host
 echo "==> cargo package (compiles all of it once more, as somebody who installs it does)"
 cargo package --locked --allow-dirty --package portolan-oci --package portolan --target-dir "$target_dir/packaged"
