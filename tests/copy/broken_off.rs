@@ -94,6 +94,7 @@ fn kill(mut program: Child, gate: &Gate) -> bool {
     let _ = program.kill();
     let _ = program.wait();
     gate.open();
+    gate.wait_until_left();
     running
 }
 

@@ -30,6 +30,8 @@ struct Ways {
     /// The most that one connection lets through; 0 is without end.
     cut: AtomicU64,
     connections: AtomicU64,
+    /// Of those, how many are not over.
+    connected: AtomicU64,
     cuts: AtomicU64,
     /// Before a request passes, in microseconds.
     delay: AtomicU64,
@@ -54,6 +56,7 @@ impl Gate {
             most: AtomicU64::new(u64::MAX),
             cut: AtomicU64::new(0),
             connections: AtomicU64::new(0),
+            connected: AtomicU64::new(0),
             cuts: AtomicU64::new(0),
             delay: AtomicU64::new(0),
             width: AtomicU64::new(0),
@@ -67,8 +70,12 @@ impl Gate {
                 }
                 let Ok(connection) = connection else { continue };
                 let ways = Arc::clone(&shared);
-                // Whoever is ended in the middle hangs up; that is what gates are for.
-                std::thread::spawn(move || ways.join(&connection));
+                ways.connected.fetch_add(1, Ordering::Relaxed);
+                std::thread::spawn(move || {
+                    // Whoever is ended in the middle hangs up; that is what gates are for.
+                    let _ = ways.join(&connection);
+                    ways.connected.fetch_sub(1, Ordering::Relaxed);
+                });
             }
         });
         Gate(ways)
@@ -128,6 +135,18 @@ impl Gate {
     /// Lets everything pass again.
     pub fn open(&self) {
         self.0.most.store(u64::MAX, Ordering::Relaxed);
+    }
+
+    /// Waits until every connection is over: what was on its way to somebody who was ended counts as passed, too.
+    ///
+    /// # Panics
+    /// Where somebody stays connected.
+    pub fn wait_until_left(&self) {
+        let until = Instant::now() + PATIENCE;
+        while self.0.connected.load(Ordering::Relaxed) > 0 {
+            assert!(Instant::now() < until, "somebody stays connected to the gate");
+            sleep(MOMENT);
+        }
     }
 }
 
