@@ -59,6 +59,11 @@ impl Name {
         if !text.contains("://") && (text.contains('/') || text.ends_with(".wasm")) {
             let path = text.strip_suffix("/*");
             let (path, below) = (path.unwrap_or(text), path.is_some());
+            if looks_published(path, below) {
+                return Err(format!(
+                    "{text:?} may be in a registry, which is oci://{text}, or a file, which is ./{text}"
+                ));
+            }
             // What looks like more than it is would match nothing, and protect nobody.
             if path.contains(['*', '?', '[']) || (!below && path.ends_with('/')) {
                 return Err(format!("{text:?} names neither a file nor, by /* at its end, all files of a folder"));
@@ -96,6 +101,14 @@ impl Name {
         };
         Some(fit)
     }
+}
+
+/// Whether who wrote a path may have meant a repository: a rule for a file that is not there would protect nobody.
+fn looks_published(path: &str, below: bool) -> bool {
+    let first = path.split('/').next().unwrap_or_default();
+    let is_path = first.is_empty() || first.starts_with('.');
+    let is_host = path.contains('/') && (first.contains(['.', ':']) || first == "localhost");
+    !is_path && (is_host || !(below || path.ends_with(".wasm")))
 }
 
 /// A repository as it is known here, whatever follows its name: a registry is the same in upper case, and at the port that
@@ -192,6 +205,11 @@ mod tests {
             "./plugins/",
             "a?.wasm",
             "[a].wasm",
+            "ghcr.io/acme/*",
+            "ghcr.io/acme/newest",
+            "localhost/newest",
+            "r:5000/x.wasm",
+            "acme/newest",
         ] {
             assert!(Name::parse(text, Path::new("/")).is_err(), "{text:?}");
         }

@@ -12,6 +12,7 @@ use crate::exit::Exit;
 use crate::program::{self, Program};
 use crate::progress::Screen;
 use crate::setup::{FRONTENDS, host, said};
+use crate::sides::Sides;
 use crate::stores::utf8;
 use crate::{about, build, bundle, check, elsewhere, frontend, manual, new, output, policy, publish, registries};
 
@@ -160,11 +161,11 @@ async fn run_any(words: &[OsString], screen: &Screen) -> Result<u8, Exit> {
             false => output::own(&command.clone().render_help().to_string()).map(|()| 0),
         };
     }
-    let matches = match command.try_get_matches_from(words) {
+    let sides = Sides::of(words);
+    let matches = match command.try_get_matches_from(sides.run) {
         Ok(matches) => matches,
         Err(error) => return said(&error),
     };
-    let rest: Vec<OsString> = matches.get_many("rest").into_iter().flatten().cloned().collect();
     let name = matches.get_one::<String>("frontend").map_or("", String::as_str);
     let (policy, named) = (policy::policy()?, Named::of(&matches)?);
     let chosen = named.chosen(&policy, &matches).await?;
@@ -175,5 +176,5 @@ async fn run_any(words: &[OsString], screen: &Screen) -> Result<u8, Exit> {
         component: chosen.component(),
         example: None,
     };
-    program.run(&rest, Some(&matches), screen).await
+    program.run(&sides.frontend, Some(&matches), screen).await
 }

@@ -28,6 +28,7 @@ mod publish;
 mod query;
 mod registries;
 mod setup;
+mod sides;
 mod stores;
 mod tape;
 

@@ -8,7 +8,7 @@ use clap::{Arg, ArgMatches, Command, value_parser};
 use portolan::{Recorded, Recorder};
 
 use crate::exit::Exit;
-use crate::frontend;
+use crate::{frontend, registries};
 
 /// The option that has no frontend asked anything new.
 pub const REPLAY: &str = "replay";
@@ -35,6 +35,8 @@ pub fn command(path: &str) -> Command {
         .no_binary_name(true)
         .arg(replay)
         .args(common)
+        // Nobody is asked, however they would be.
+        .args(registries::options().into_iter().map(|option| option.hide(true)))
 }
 
 /// Where the run is written down: a new file for its owner alone, in the place of what was there.
