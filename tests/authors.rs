@@ -113,7 +113,7 @@ fn a_frontend_in_go() {
     let answer = author.portolan.ok(&format!("run entry/entry.wasm {}:1 --format json", layout("buildkit-sbom")));
     assert_eq!(serde_json::from_str::<Value>(&answer).unwrap()["user"], "10:10");
     let described = author.portolan.ok("describe entry/entry.wasm");
-    assert!(described.starts_with("entry 1.0.0: "), "{described}");
+    assert!(described.starts_with("entry 0.1.0: "), "{described}");
 }
 
 #[test]
@@ -171,6 +171,8 @@ fn what_cannot_be_begun_or_built_is_said() {
     for (status, line, says) in [
         (2, "new Newest", "\"Newest\" cannot be a project's name\nhint: small letters"),
         (2, "new ../x", "\"../x\" cannot be a project's name"),
+        (2, "new portolan-sdk", "cargo, Go or the SDK has it already"),
+        (2, "new std", "cargo, Go or the SDK has it already"),
         (2, "new x --lang cobol", "[possible values: rust, go, js, python"),
         (2, "new x --lang python --kind strategy", "no project for a strategy in python"),
         (1, "new taken", "cannot make the project taken: there is something of that name"),

@@ -109,6 +109,27 @@ fn what_other_tools_call_it() {
     assert_eq!(portolan.ok("version"), portolan.ok("--version"));
 }
 
+/// Wherever it stands, and whether what is in a registry is the image or the frontend.
+#[test]
+fn offline_is_offline_on_every_side() {
+    let portolan = layouts();
+    let nobody = format!("127.0.0.1:{}/acme/app:1", portolan_tests::server::free_port());
+    for line in [
+        format!("run --offline resolve {nobody}"),
+        format!("run resolve --offline {nobody}"),
+        format!("run resolve {nobody} --offline"),
+        format!("run --offline oci://{nobody} oci-layout://buildkit-multi:1.4"),
+        format!("run oci://{nobody} oci-layout://buildkit-multi:1.4 --offline"),
+    ] {
+        let said = portolan.fails(1, &line);
+        assert!(said.contains("the network is switched off"), "{line}: {said}");
+    }
+    let audit = portolan.home().join("audit.jsonl");
+    let line = format!("run --audit {} --jq .root.digest resolve oci-layout://buildkit-multi:1.4", audit.display());
+    assert!(portolan.ok(&line).starts_with("sha256:"));
+    assert!(audit.is_file());
+}
+
 #[test]
 fn a_store_is_given_a_name() {
     let portolan = layouts();

@@ -225,8 +225,8 @@ Frontend     oci://ghcr.io/acme/newest:1
   response   64 MiB          usual
 
 Strategy     plugins/judge.wasm
-  run        yes      usual
-  signed-by  anybody  usual
+  run        yes     usual
+  signed-by  nobody  usual
 ";
     assert_eq!(explained.replace(&folder, "FOLDER/"), expected);
     let json = portolan.ok("explain policy plugins/tags.wasm --format json");

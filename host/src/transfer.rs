@@ -7,7 +7,7 @@
 //! Not here: what belongs to an image (whoever asks for a copy lists all of it), and what a name means.
 
 use std::collections::{HashMap, HashSet};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -59,7 +59,7 @@ pub(crate) async fn copy(
         bytes: plan.blobs.iter().map(|blob| blob.size).fold(0, u64::saturating_add),
         documents: plan.documents.len(),
     });
-    let transfer = Arc::new(Transfer { source, sink, limits, progress });
+    let transfer = Arc::new(Transfer { source, sink, limits, progress, named: Mutex::default() });
     side_by_side(BLOBS, plan.blobs, |blob| {
         let transfer = Arc::clone(&transfer);
         async move { transfer.blob(blob).await }
@@ -72,7 +72,9 @@ pub(crate) async fn copy(
         })
         .await?;
     }
-    transfer.sink.commit().await
+    transfer.sink.commit().await?;
+    transfer.tell_names();
+    Ok(())
 }
 
 /// Stores one document or one small blob whose bytes are at hand.
@@ -159,6 +161,8 @@ struct Transfer {
     sink: Box<dyn Sink>,
     limits: Arc<Limits>,
     progress: Progress,
+    /// What got a name, which a layout or an archive has only once all is committed.
+    named: Mutex<Vec<Event>>,
 }
 
 /// A document to be stored, with its bytes where they were read already.
@@ -203,8 +207,18 @@ impl Transfer {
         let document = Document { descriptor, bytes, name };
         let pushed = self.sink.put_document(&document).await?;
         let Document { descriptor, name, .. } = document;
-        self.progress.tell(|| Event::Stored { descriptor, name, created: pushed.created });
+        let named = name.is_some();
+        let stored = Event::Stored { descriptor, name, created: pushed.created };
+        match named {
+            true => self.named.lock().unwrap_or_else(PoisonError::into_inner).push(stored),
+            false => self.progress.tell(|| stored),
+        }
         Ok(())
+    }
+
+    fn tell_names(&self) {
+        let named = std::mem::take(&mut *self.named.lock().unwrap_or_else(PoisonError::into_inner));
+        named.into_iter().for_each(|stored| self.progress.tell(|| stored));
     }
 
     /// The documents in the order in which they are stored: each level needs only those before it. The last one holds what

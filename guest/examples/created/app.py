@@ -2,13 +2,15 @@
 
 It walks the whole way that every question about an image takes: a reference, its root, the manifest for a platform, the
 config. Where a judgement is needed (which entry does a name mean, which one is for the platform) it asks the strategy, so
-that it answers as every other command does. It is not for SDK users: Rust has one, and this is what it hides.
+that it answers as every other command does.
 
 `docs/writing-a-frontend.md` says how it is built and run.
 """
 
 import json
 import re
+import traceback
+from urllib.parse import unquote
 
 from componentize_py_types import Err
 from wit_world import exports
@@ -62,6 +64,9 @@ class Frontend(exports.Frontend):
                     raise Err(Failure(message=cause.message, hint=None, cause=cause)) from None
                 case _:
                     raise
+        except Exception as fault:
+            # Nobody would see it otherwise: a component that throws has trapped.
+            raise Err(Failure("".join(traceback.format_exception(fault)), None, None)) from None
 
 
 def parameter(name, kind, text, short=None, required=False, positional=False) -> Parameter:
@@ -81,11 +86,11 @@ def created(reference: str, platform: str, mode: str, wanted: str) -> Response:
     root = find(reference, mode)
     manifest = select(root.repository, root.descriptor, platform, mode)
     if manifest is None:
-        raise not_found(f"{reference} has no image for {platform}")
+        raise not_found(f"{unquote(reference)} has no image for {platform}")
     config = descriptor(document(root.repository, manifest)["config"])
     made = document(root.repository, config).get("created")
     if wanted == "json":
-        answer = {"reference": reference, "manifest": manifest.digest, "created": made}
+        answer = {"reference": unquote(reference), "manifest": manifest.digest, "created": made}
         text, media_type = json.dumps(answer, indent=2), "application/json"
     else:
         text, media_type = made or "unknown", "text/plain"
@@ -110,9 +115,10 @@ def find(reference: str, mode: str) -> Resolved:
     # One image may have several names.
     roots = {entry["digest"]: entry for entry in named}
     if not roots:
-        raise not_found(f"nothing in {store} is called {name[1:] or 'latest'}")
+        # What a store is called is percent-encoded, so that it fits into a reference.
+        raise not_found(f"nothing in {unquote(store)} is called {name[1:] or 'latest'}")
     if len(roots) > 1:
-        raise Err(Failure(f"{reference} may be each of {', '.join(roots)}", "name one by @DIGEST", None))
+        raise Err(Failure(f"{unquote(reference)} may be each of {', '.join(roots)}", "name one by @DIGEST", None))
     (entry,) = roots.values()
     return Resolved(entries.repository, descriptor(entry))
 

@@ -1,7 +1,7 @@
 // A frontend in JavaScript: for which platforms is an image there?
 //
 // It reads indexes, and of each image the config, where its platform stands for certain. Which root a name in a store means
-// is the strategy's judgement. For users of the SDK this is `traverse::platforms`; here it is done by hand.
+// is the strategy's judgement.
 //
 // `docs/writing-a-frontend.md` says how it is built and run.
 
@@ -41,10 +41,12 @@ export const frontend = {
     try {
       const { repository, descriptor } = find(ref, mode);
       const found = [...new Set(platforms(repository, descriptor))];
+      // What a store is called is percent-encoded, so that it fits into a reference.
+      const reference = decodeURIComponent(ref);
       if (wanted !== undefined && !found.includes(wanted)) {
-        throw notFound(`${ref} is not there for ${wanted}`, `it is there for ${found.join(', ')}`);
+        throw notFound(`${reference} is not there for ${wanted}`, `it is there for ${found.join(', ')}`);
       }
-      const text = format === 'json' ? JSON.stringify({ reference: ref, platforms: found }, null, 2) : found.join('\n');
+      const text = format === 'json' ? JSON.stringify({ reference, platforms: found }, null, 2) : found.join('\n');
       return {
         status: 0,
         mediaType: format === 'json' ? 'application/json' : 'text/plain',
@@ -80,10 +82,10 @@ function find(reference, mode) {
   const roots = new Map(named.map((entry) => [entry.digest, entry]));
   const meant = [...roots.values()].filter((entry) => !digest || digest === `@${entry.digest}`);
   if (meant.length === 0) {
-    throw notFound(`nothing in ${store} is called ${name.slice(1) || 'latest'}`);
+    throw notFound(`nothing in ${decodeURIComponent(store)} is called ${name.slice(1) || 'latest'}`);
   }
   if (meant.length > 1) {
-    throw { message: `${reference} may be each of ${[...roots.keys()].join(', ')}`, hint: 'name one by @DIGEST' };
+    throw { message: `${decodeURIComponent(reference)} may be each of ${[...roots.keys()].join(', ')}`, hint: 'name one by @DIGEST' };
   }
   return { repository, descriptor: descriptorOf(meant[0]) };
 }

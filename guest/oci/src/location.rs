@@ -76,17 +76,19 @@ impl Store {
     }
 }
 
-/// What is written here for a text that begins as skopeo's transports do, and means nothing here.
-fn transport(text: &str) -> Option<&'static str> {
+/// The transport of skopeo's that a text begins with, and what is written here instead.
+fn transport(text: &str) -> Option<(&str, &'static str)> {
     let (transport, _) = text.split_once(':')?;
-    Some(match transport {
+    let ours = match transport {
         "oci" => "skopeo's oci:DIR:TAG is oci-layout://DIR:TAG here",
         "oci-archive" => "skopeo's oci-archive:FILE:TAG is oci-archive://FILE:TAG here",
         "docker-archive" => "skopeo's docker-archive:FILE is docker-archive://FILE here",
+        "oci-layout" => "a layout is oci-layout://DIR:TAG",
         "docker-daemon" => "what a Docker daemon has is read by docker-archive://- from what `docker save` writes",
         "dir" | "containers-storage" => "what only skopeo reads, skopeo can copy to an oci:DIR, oci-layout://DIR here",
         _ => return None,
-    })
+    };
+    Some((transport, ours))
 }
 
 impl Location {
@@ -97,9 +99,12 @@ impl Location {
     /// refuses. What is asked for in a store is free text: a strategy judges it.
     pub fn parse(text: &str) -> Result<Self, InvalidLocation> {
         let Some((scheme, rest)) = text.split_once("://") else {
-            return Reference::parse(text).map(Location::Registry).map_err(|error| {
-                InvalidLocation(transport(text).map_or(error, |ours| InvalidReference::new(text, ours)))
-            });
+            return match (transport(text), Reference::parse(text)) {
+                (None, parsed) => Ok(Location::Registry(parsed?)),
+                // Docker Hub may have an `oci` or a `dir`, and has no `oci-archive`.
+                (Some((transport, _)), Ok(reference)) if !transport.contains('-') => Ok(Location::Registry(reference)),
+                (Some((_, ours)), _) => Err(InvalidLocation(InvalidReference::new(text, ours))),
+            };
         };
         if matches!(scheme, "docker" | "oci") {
             return Ok(Location::Registry(Reference::parse(rest)?));

@@ -68,7 +68,7 @@ fn a_registry_may_be_said_to_be_one() {
         ("oci://localhost:5000/app:1",       "localhost:5000/app:1",                        "localhost:5000/app"),
         ("localhost:5000/app:1",             "localhost:5000/app:1",                        "localhost:5000/app"),
         // Two slashes short of a scheme it is a name with a tag, as Docker reads it.
-        ("oci-layout:store",                 "docker.io/library/oci-layout:store",          "docker.io/library/oci-layout"),
+        ("oci:store",                        "docker.io/library/oci:store",                 "docker.io/library/oci"),
     ];
     for (typed, shown, repository) in rows {
         let location = Location::parse(&expand(typed)).unwrap();
@@ -92,6 +92,9 @@ fn what_is_refused_says_why() {
         (" oci-layout://store",                    "none of docker, oci, oci-layout, oci-archive, docker-archive, buildkit, containerd"),
         ("oci:/folder:1",                          "skopeo's oci:DIR:TAG is oci-layout://DIR:TAG here"),
         ("oci-archive:./file.tar:1",               "oci-archive://FILE:TAG here"),
+        ("oci-archive:app.tar",                    "oci-archive://FILE:TAG here"),
+        ("oci-layout:out",                         "a layout is oci-layout://DIR:TAG"),
+        ("containers-storage:x",                   "skopeo can copy to an oci:DIR"),
         ("dir:/folder",                            "skopeo can copy to an oci:DIR"),
         ("docker://https://ghcr.io/acme/app",      "scheme"),
         ("docker://",                              "empty"),

@@ -103,7 +103,7 @@ impl Rule {
     pub fn sayings(&self) -> Vec<Saying> {
         vec![
             saying("run", self.says.run.as_ref(), |run| vec![allowed(*run)], "yes"),
-            saying("signed-by", self.says.signed_by.as_ref(), |files| keys(files), "anybody"),
+            saying("signed-by", self.says.signed_by.as_ref(), |files| keys(files), "nobody"),
         ]
     }
 
@@ -206,7 +206,7 @@ fn allowed(run: bool) -> String {
 
 fn keys(files: &[PathBuf]) -> Vec<String> {
     match files.is_empty() {
-        true => vec!["anybody".to_owned()],
+        true => vec!["nobody".to_owned()],
         false => files.iter().map(|path| path.display().to_string()).collect(),
     }
 }

@@ -197,7 +197,7 @@ impl Answers {
             repository,
             format!("the run used up the {most} of documents that it may read"),
         )
-        .with_hint("ask about less at once; a host that trusts the frontend can raise Limits::run_documents")
+        .with_hint("ask about less at once, or let it have more: `documents` in portolan.toml, or Limits::run_documents in a host of your own")
     }
 }
 

@@ -87,7 +87,10 @@ impl Crossed {
                  portolan.toml, or Limits::host_calls in a host of your own"
             }
             Limit::CallArguments => "a frontend hands content over in pieces, or lets the host copy it",
-            Limit::Response => "a frontend answers with `content` where the answer is large: the host streams it",
+            Limit::Response => {
+                "a frontend answers with `content` where the answer is large, which the host streams; more is `response` in \
+                 portolan.toml, or Limits::response in a host of your own"
+            }
             Limit::Stack => "it may recurse without end, or on a document nested too deep",
         }
     }

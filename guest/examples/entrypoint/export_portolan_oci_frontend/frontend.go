@@ -10,6 +10,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net/url"
 	"regexp"
 	"slices"
 	"strings"
@@ -99,7 +100,7 @@ func solve(asks question) (frontend.Response, error) {
 		return frontend.Response{}, err
 	}
 	if manifest == nil {
-		return frontend.Response{}, notFound("%s has no image for %s", asks.reference, asks.platform)
+		return frontend.Response{}, notFound("%s has no image for %s", shown(asks.reference), asks.platform)
 	}
 	says, err := config(root.Repository, *manifest)
 	if err != nil {
@@ -122,7 +123,7 @@ func solve(asks question) (frontend.Response, error) {
 			Reference string `json:"reference"`
 			Manifest  string `json:"manifest"`
 			command.Process
-		}{asks.reference, manifest.Digest, process}
+		}{shown(asks.reference), manifest.Digest, process}
 		text, err := json.MarshalIndent(answer, "", "  ")
 		if err != nil {
 			return frontend.Response{}, err
@@ -167,12 +168,12 @@ func (asks question) find() (resolver.Resolved, error) {
 		if name = strings.TrimLeft(name, ":/"); name == "" {
 			name = "latest"
 		}
-		return none, notFound("nothing in %s is called %s", store, name)
+		return none, notFound("nothing in %s is called %s", shown(store), name)
 	case 1:
 		return resolver.Resolved{Repository: listed.Repository, Descriptor: roots[0]}, nil
 	default:
 		return none, failed{types.Failure{
-			Message: fmt.Sprintf("%s may be each of %d images", asks.reference, len(roots)),
+			Message: fmt.Sprintf("%s may be each of %d images", shown(asks.reference), len(roots)),
 			Hint:    wit.Some("name one by @DIGEST, such as @" + roots[0].Digest),
 		}}
 	}
@@ -310,6 +311,14 @@ func failure(err error) types.Failure {
 		return of.Failure
 	}
 	return types.Failure{Message: err.Error()}
+}
+
+// What a store is called is percent-encoded, so that it fits into a reference.
+func shown(reference string) string {
+	if plain, err := url.PathUnescape(reference); err == nil {
+		return plain
+	}
+	return reference
 }
 
 // The code of a cause decides the command's exit status.

@@ -73,6 +73,10 @@ pub fn new(words: &[OsString]) -> Result<u8, Exit> {
 fn named(name: &str) -> Result<(), Exit> {
     let starts = name.starts_with(|first: char| first.is_ascii_lowercase());
     let rest = name.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-');
+    if TAKEN.contains(&name) || name.starts_with("portolan-") {
+        return Err(Exit::usage(format!("{name:?} cannot be a project's name: cargo, Go or the SDK has it already"))
+            .hint("say what it finds out: newest-tag"));
+    }
     match starts && rest && name.len() <= NAME {
         true => Ok(()),
         false => Err(Exit::usage(format!("{name:?} cannot be a project's name"))
@@ -80,11 +84,36 @@ fn named(name: &str) -> Result<(), Exit> {
     }
 }
 
+/// Names that no crate or module may have, or that its dependencies have.
+const TAKEN: [&str; 20] = [
+    "alloc",
+    "bindings",
+    "command",
+    "core",
+    "crate",
+    "enum",
+    "extern",
+    "fn",
+    "impl",
+    "main",
+    "mod",
+    "proc-macro",
+    "self",
+    "serde",
+    "serde-json",
+    "std",
+    "struct",
+    "super",
+    "test",
+    "use",
+];
+
 type Files = Vec<(PathBuf, Vec<u8>)>;
 
-/// An example's text. Where a page of the repository is meant, there is none beside a project.
+/// An example's text, at the version at which a project begins. Where a page of the repository is meant, there is none beside a
+/// project.
 fn text(bytes: &[u8]) -> String {
-    let text = String::from_utf8_lossy(bytes);
+    let text = String::from_utf8_lossy(bytes).replace("1.0.0", "0.1.0");
     text.split_inclusive('\n').filter(|line| !line.contains("docs/writing-a-frontend.md")).collect()
 }
 

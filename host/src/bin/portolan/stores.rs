@@ -105,7 +105,7 @@ impl Stores {
             typed.strip_prefix(scheme.as_str()).and_then(|rest| rest.strip_prefix("://")).map(|rest| (scheme, rest))
         });
         let Some((scheme, rest)) = scheme else {
-            if may_be_new && is_like_a_file(typed) {
+            if is_like_a_file(typed) {
                 let message = format!("{typed} is the repository docker.io/library/{typed}, and looks like a file");
                 let hint =
                     format!("a file is written oci-archive://{typed}; the repository, if that is meant, in full");
@@ -325,7 +325,7 @@ pub fn utf8(word: &OsString) -> Result<&str, Exit> {
     word.to_str().ok_or_else(|| Exit::usage(format!("{word:?} is not UTF-8")))
 }
 
-/// Whoever forgets the scheme of an archive to be written would write to Docker Hub.
+/// Whoever forgets the scheme of an archive would read from Docker Hub, or write there.
 fn is_like_a_file(typed: &str) -> bool {
     !typed.contains('/') && [".tar", ".tar.gz", ".tgz", ".tar.zst"].iter().any(|suffix| typed.ends_with(suffix))
 }
