@@ -21,6 +21,8 @@ struct Told {
     /// Blobs that break off the first so many times.
     breaks: Mutex<u32>,
     retryable: bool,
+    /// Nothing can be committed.
+    full: bool,
 }
 
 impl Told {
@@ -71,6 +73,9 @@ impl Sink for Recorder {
     }
 
     async fn commit(&self) -> Result<()> {
+        if self.0.full {
+            return Err(Error::new(Code::Other, "write to", "it", "it is full"));
+        }
         self.0.say("commit".into());
         Ok(())
     }
@@ -184,6 +189,29 @@ async fn children_come_before_parents_and_names_last() {
         expected[first..last].sort();
         lines[first..last].sort();
         assert_eq!(lines, expected);
+    }
+}
+
+/// Whoever watches is told of a name once it is there.
+#[tokio::test]
+async fn names_are_told_after_the_commit() {
+    let world = World::new();
+    for full in [false, true] {
+        let told = Arc::new(Told { full, ..Told::default() });
+        let heard = Arc::clone(&told);
+        let progress = Progress::new(move |event| {
+            if let Event::Stored { name, .. } = event {
+                heard.say(format!("told {}", name.as_deref().unwrap_or("-")));
+            }
+        });
+        let items = [(&world.manifest, None), (&world.inner, Some("1"))];
+        let items = items.map(|(it, name)| Item { descriptor: it.clone(), name: name.map(str::to_owned) }).to_vec();
+        let source: Arc<dyn Source> = Arc::clone(&world.memory) as Arc<dyn Source>;
+        let done = copy(source, &Recorder(Arc::clone(&told)), items, Arc::default(), progress).await;
+        let expected = ["manifest MANIFEST -", "told -", "index INNER 1", "commit", "told 1"];
+        let expected = if full { &expected[..3] } else { &expected[..] };
+        assert_eq!(done.is_ok(), !full);
+        assert_eq!(told.lines(), expected.iter().map(|line| sizes(line, &world)).collect::<Vec<_>>());
     }
 }
 
