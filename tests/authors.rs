@@ -144,6 +144,15 @@ fn frontends_in_python_and_javascript() {
     let made = portolan.ok(&format!("run made/made.wasm {}:1.4", layout("buildkit-multi")));
     assert_eq!(made, "2026-11-23T09:05:48.746913301Z\n");
 
+    // What else an author keeps there stays there.
+    portolan.ok("new kept --lang python");
+    fs::write(author.path("kept/requirements.txt"), "").unwrap();
+    fs::create_dir(author.path("kept/.venv")).unwrap();
+    fs::write(author.path("kept/.venv/mine"), "").unwrap();
+    let said = portolan.fails(1, "build kept");
+    assert!(said.contains("cannot start .venv/bin/componentize-py"), "{said}");
+    assert!(author.path("kept/.venv/mine").is_file());
+
     portolan.ok("new where --lang js");
     let modules = tools.tools().join("componentize-js/node_modules");
     std::os::unix::fs::symlink(modules, author.path("where/node_modules")).unwrap();

@@ -76,6 +76,8 @@ impl<'a> Fields<'a> {
             "layer" => has(value, &[CONTENT, &["diffId", "chainId"]].concat(), &["position"]),
             "change" => has(value, &["path"], &["a", "b"]),
             "step" => has(value, &["position", "step"], &[]),
+            "remark" => has(value, &["value", "by"], &[]),
+            "saying" => has(value, &["values", "by"], &[]),
             "object" => {
                 self.members(path, value);
                 true
@@ -90,6 +92,19 @@ impl<'a> Fields<'a> {
         assert!(never.is_empty(), "{} never said {never:?}", self.command);
     }
 }
+
+const HOSTS: &str = r#"
+server = "https://r.corp:5000"
+nobody-knows = 1
+[host."https://m.corp"]
+  capabilities = ["pull"]
+  ca = "a.pem"
+  realms = ["10.0.0.7:8443"]
+  [host."https://m.corp".header]
+    x-a = ["b"]
+"#;
+
+const AUTH: &str = r#"{ "auths": { "r.corp:5000": { "auth": "YTpi" } } }"#;
 
 const CONTENT: &[&str] = &["mediaType", "digest", "size"];
 
@@ -142,6 +157,10 @@ fn every_field_is_in_the_book_and_is_what_the_book_says() {
     let page = fs::read_to_string(docs().join("json.md")).unwrap();
     let (folder, odd) = (tempfile::tempdir().unwrap(), odd());
     let portolan = Cli::new(env!("CARGO_BIN_EXE_portolan"), folder.path());
+    fs::create_dir_all(folder.path().join("certs.d/r.corp:5000")).unwrap();
+    for (file, text) in [("certs.d/r.corp:5000/hosts.toml", HOSTS), ("auth.json", AUTH), ("judge.wasm", "")] {
+        fs::write(folder.path().join(file), text).unwrap();
+    }
     let layout = |name: &str| format!("oci-layout://{}", fixtures::layout(name).display());
     let attested = format!("{}:2", layout("regctl-attested"));
     let (multi, sbom) = (format!("{}:1.4", layout("buildkit-multi")), format!("{}:1", layout("buildkit-sbom")));
@@ -185,6 +204,14 @@ fn every_field_is_in_the_book_and_is_what_the_book_says() {
             ],
         ),
         ("explain reference", vec!["explain reference alpine".to_owned()]),
+        (
+            "explain registry",
+            vec![
+                "explain registry r.corp:5000 --hosts-dir certs.d --authfile auth.json".to_owned(),
+                "explain registry docker.io".to_owned(),
+            ],
+        ),
+        ("explain policy", vec!["explain policy copy --strategy judge.wasm".to_owned()]),
         (
             "explain platform",
             vec!["explain platform windows(10.0.17763+win32k)/amd64 --among linux/arm64,linux/arm/v6".to_owned()],

@@ -9,7 +9,6 @@ that it answers as every other command does.
 
 import json
 import re
-import traceback
 from urllib.parse import unquote
 
 from componentize_py_types import Err
@@ -66,7 +65,17 @@ class Frontend(exports.Frontend):
                     raise
         except Exception as fault:
             # Nobody would see it otherwise: a component that throws has trapped.
-            raise Err(Failure("".join(traceback.format_exception(fault)), None, None)) from None
+            raise Err(Failure(trace(fault), None, None)) from None
+
+
+def trace(fault: Exception) -> str:
+    """Where it came from. The module `traceback` would look for the sources, and there are no files here."""
+    lines, at = [f"{type(fault).__name__}: {fault}"], fault.__traceback__
+    while at:
+        code = at.tb_frame.f_code
+        lines.append(f"  {code.co_filename}:{at.tb_lineno} in {code.co_name}")
+        at = at.tb_next
+    return "\n".join(lines)
 
 
 def parameter(name, kind, text, short=None, required=False, positional=False) -> Parameter:

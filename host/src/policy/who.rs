@@ -107,7 +107,7 @@ impl Name {
 fn looks_published(path: &str, below: bool) -> bool {
     let first = path.split('/').next().unwrap_or_default();
     let is_path = first.is_empty() || first.starts_with('.');
-    let is_host = path.contains('/') && (first.contains(['.', ':']) || first == "localhost");
+    let is_host = (below || path.contains('/')) && (first.contains(['.', ':']) || first == "localhost");
     !is_path && (is_host || !(below || path.ends_with(".wasm")))
 }
 
@@ -205,6 +205,7 @@ mod tests {
             "./plugins/",
             "a?.wasm",
             "[a].wasm",
+            "ghcr.io/*",
             "ghcr.io/acme/*",
             "ghcr.io/acme/newest",
             "localhost/newest",

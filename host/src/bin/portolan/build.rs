@@ -201,7 +201,8 @@ impl Project {
         let made = venv.join("made-of");
         if fs::read(&made).ok() != Some(read(&pins)?) {
             say("python3 -m venv .venv; pip install -r requirements.txt");
-            self.done("python3", &["-m", "venv", "--clear", ".venv"])?;
+            // Over what is there: it may be an author's own, with more in it.
+            self.done("python3", &["-m", "venv", ".venv"])?;
             self.done(
                 ".venv/bin/pip",
                 &["install", "--quiet", "--disable-pip-version-check", "-r", "requirements.txt"],

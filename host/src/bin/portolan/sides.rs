@@ -26,6 +26,7 @@ enum Whose {
     Run,
     /// On the side where it stands.
     Either,
+    /// For both, wherever it stands.
     Both,
 }
 
