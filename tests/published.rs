@@ -8,6 +8,7 @@ use std::path::Path;
 use portolan::Bundled;
 use portolan_oci::{Descriptor, Digest, media_type};
 use portolan_tests::cli::Cli;
+use portolan_tests::fixtures;
 use portolan_tests::layout::{Layout, json};
 use portolan_tests::registry::Registry;
 
@@ -116,6 +117,18 @@ fn a_frontend_is_run_by_name_and_pinned() {
     let audit = fs::read_to_string(world.folder.path().join("audit.jsonl")).unwrap();
     let digest = Digest::sha256(Bundled::Resolve.bytes());
     assert!(audit.contains(&format!(r#""frontend":"{to}","digest":"{digest}""#)), "{audit}");
+}
+
+/// `fixtures/published/wkg` is what `wkg oci push` of wkg 0.16.1 made of a component.
+#[test]
+fn what_wkg_pushed_runs() {
+    let (folder, registry) = (tempfile::tempdir().unwrap(), Registry::start());
+    let portolan = cli(folder.path());
+    let name = format!("{}/acme/pushed:1", registry.host());
+    let pushed = fixtures::folder().join("published/wkg");
+    portolan.ok(&format!("copy --quiet oci-layout://{}:1 {name}", pushed.display()));
+    let image = format!("oci-layout://{}:1.4", fixtures::layout("buildkit-multi").display());
+    assert_eq!(portolan.ok(&format!("run oci://{name} {image}")), "root\n");
 }
 
 #[test]
