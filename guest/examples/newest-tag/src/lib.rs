@@ -7,12 +7,16 @@
 //! hyphen that may follow; numbers that are left out are 0. So `3.20` is 3.20.0, `16.2-alpine` is a pre-release, and
 //! `20240923`, if no range keeps it out, is the newest of all.
 
+#[path = "../../version.rs"]
+mod version;
+
 use std::cmp::Reverse;
 
 use portolan_sdk::oci::{Location, Reference};
 use portolan_sdk::{Context, Failure, Frontend, Info, Parameter, Request, Response, code, traverse};
-use semver::{BuildMetadata, Prerelease, Version, VersionReq};
+use semver::{Version, VersionReq};
 use serde::Serialize;
+use version::version;
 
 struct NewestTag;
 
@@ -85,22 +89,6 @@ fn repository(asked: Location) -> Result<Reference, Failure> {
 fn is_in(wanted: &VersionReq, version: &Version, pre: bool) -> bool {
     let stable = Version::new(version.major, version.minor, version.patch);
     wanted.matches(version) || pre && wanted.matches(&stable)
-}
-
-fn version(tag: &str) -> Option<Version> {
-    let text = tag.strip_prefix('v').unwrap_or(tag);
-    let (text, pre) = match text.split_once('-') {
-        Some((text, pre)) => (text, Prerelease::new(pre).ok().filter(|pre| !pre.is_empty())?),
-        None => (text, Prerelease::EMPTY),
-    };
-    let numbers: Option<Vec<u64>> = text.split('.').map(|number| number.parse().ok()).collect();
-    let (major, minor, patch) = match *numbers?.as_slice() {
-        [major] => (major, 0, 0),
-        [major, minor] => (major, minor, 0),
-        [major, minor, patch] => (major, minor, patch),
-        _ => return None,
-    };
-    Some(Version { major, minor, patch, pre, build: BuildMetadata::EMPTY })
 }
 
 portolan_sdk::frontend!(NewestTag);

@@ -9,11 +9,15 @@
 //! (semver.org). What is asked of registries never comes here: they resolve tags themselves, and the frontend `newest-tag`
 //! asks them.
 
+#[path = "../../version.rs"]
+mod version;
+
 use portolan_sdk::oci::names::{self, EntryName};
 use portolan_sdk::oci::{Index, Mode, Reference, reference};
 use portolan_sdk::{Failure, Machine, Strategy};
 use portolan_strategy::Bundled;
-use semver::{BuildMetadata, Prerelease, Version, VersionReq};
+use semver::VersionReq;
+use version::version;
 
 struct NewestTag;
 
@@ -54,23 +58,6 @@ fn newest(entries: &Index, before: &str, range: &VersionReq) -> Result<Option<St
     let versions = tags.filter_map(|tag| Some((version(&tag)?, tag))).filter(|(version, _)| range.matches(version));
     // `1.4.0` before `1.4`, which may move on.
     Ok(versions.max_by_key(|(version, tag)| (version.clone(), tag.len())).map(|(_, tag)| tag))
-}
-
-/// One to three numbers after a `v` that may lead, and a pre-release after a hyphen.
-fn version(tag: &str) -> Option<Version> {
-    let text = tag.strip_prefix('v').unwrap_or(tag);
-    let (text, pre) = match text.split_once('-') {
-        Some((text, pre)) => (text, Prerelease::new(pre).ok().filter(|pre| !pre.is_empty())?),
-        None => (text, Prerelease::EMPTY),
-    };
-    let numbers: Option<Vec<u64>> = text.split('.').map(|number| number.parse().ok()).collect();
-    let (major, minor, patch) = match *numbers?.as_slice() {
-        [major] => (major, 0, 0),
-        [major, minor] => (major, minor, 0),
-        [major, minor, patch] => (major, minor, patch),
-        _ => return None,
-    };
-    Some(Version { major, minor, patch, pre, build: BuildMetadata::EMPTY })
 }
 
 portolan_sdk::strategy!(NewestTag);

@@ -198,7 +198,7 @@ impl<S: Strategy> Mock<S> {
     /// The frontend's own, and arguments that it does not take.
     pub fn run<F: Frontend>(&self, arguments: &[(&str, &str)]) -> Result<Response, Failure> {
         let arguments = arguments.iter().map(|&(name, value)| (name.to_owned(), value.to_owned())).collect();
-        F::solve(self, Request::parse(F::describe(), arguments)?)
+        self.ask::<F>(arguments)
     }
 
     /// Asks what was asked when it was [recorded](Self::recorded).
@@ -206,7 +206,11 @@ impl<S: Strategy> Mock<S> {
     /// # Errors
     /// As [`run`](Self::run).
     pub fn again<F: Frontend>(&self) -> Result<Response, Failure> {
-        F::solve(self, Request::parse(F::describe(), self.arguments.clone())?)
+        self.ask::<F>(self.arguments.clone())
+    }
+
+    fn ask<F: Frontend>(&self, arguments: Vec<(String, String)>) -> Result<Response, Failure> {
+        F::solve(self, Request::parse(F::describe(), arguments)?)
     }
 
     /// What was asked so far, in order: `resolve REFERENCE`, `entries REPOSITORY`, `fetch DIGEST`, `prefetch DIGEST …`,

@@ -131,9 +131,7 @@ impl Recorded {
             }
             "fetch" => {
                 let (repository, content): (String, Content) = serde_json::from_value(with)?;
-                if let Some(Document { document }) = done(answer)?
-                    && let Some(bytes) = self.documents.get(&document).cloned()
-                {
+                if let Some(bytes) = self.document(answer)? {
                     self.repository(&repository).put(&content.into(), bytes);
                 }
             }
@@ -147,9 +145,7 @@ impl Recorded {
             }
             "referrers" => {
                 let (repository, digest, kind): (String, Digest, Option<String>) = serde_json::from_value(with)?;
-                if let Some(Document { document }) = done(answer)?
-                    && let Some(bytes) = self.documents.get(&document).cloned()
-                {
+                if let Some(bytes) = self.document(answer)? {
                     self.repository(&repository).lists.insert((digest, kind), bytes);
                 }
             }
@@ -166,6 +162,11 @@ impl Recorded {
             _ => return,
         };
         self.repository(&repository).retag(&tag, &descriptor.into());
+    }
+
+    /// The document that was answered with.
+    fn document(&self, answer: Value) -> serde_json::Result<Option<Vec<u8>>> {
+        Ok(done(answer)?.and_then(|Document { document }| self.documents.get(&document).cloned()))
     }
 
     fn repository(&mut self, name: &str) -> &mut Repository {

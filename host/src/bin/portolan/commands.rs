@@ -42,8 +42,8 @@ pub async fn run(words: &[OsString], screen: &Screen) -> Result<u8, Exit> {
         "bundle" => bundle::bundle(rest).await,
         "completions" => manual::completions(rest, tree).await,
         "man" => manual::pages(rest, tree).await,
-        _ => match FRONTENDS.iter().find(|(name, ..)| *name == first) {
-            Some((name, _, example)) => {
+        _ => match (FRONTENDS.iter().find(|(name, ..)| *name == first), elsewhere::here(first)) {
+            (Some((name, _, example)), _) => {
                 let bundled = Bundled::named(name).ok_or_else(|| Exit::failure(format!("{name} is not bundled")))?;
                 Program {
                     path: format!("portolan {name}"),
@@ -55,13 +55,11 @@ pub async fn run(words: &[OsString], screen: &Screen) -> Result<u8, Exit> {
                 .run(rest, None, screen)
                 .await
             }
-            None => match elsewhere::here(first) {
-                Some(here) => Err(Exit::usage(format!("there is no command {first}")).hint(here)),
-                // Help, the version, and what there is not: clap says it.
-                None => match top().try_get_matches_from(words) {
-                    Ok(_) => Ok(0),
-                    Err(error) => said(&error),
-                },
+            (None, Some(here)) => Err(Exit::usage(format!("there is no command {first}")).hint(here)),
+            // Help, the version, and what there is not: clap says it.
+            (None, None) => match top().try_get_matches_from(words) {
+                Ok(_) => Ok(0),
+                Err(error) => said(&error),
             },
         },
     }
@@ -141,10 +139,7 @@ fn run_command() -> Command {
             Arg::new("rest")
                 .value_name("ITS OPTIONS")
                 .help("What the frontend takes, which its own --help tells")
-                .num_args(0..)
-                .trailing_var_arg(true)
-                .allow_hyphen_values(true)
-                .value_parser(clap::value_parser!(OsString)),
+                .num_args(0..),
         )
         .after_help(format!("Example:\n  {RUN_EXAMPLE}"))
 }
