@@ -247,7 +247,7 @@ impl Host {
     pub async fn load(&self, component: Component<'_>) -> Result<Frontend, LoadError> {
         let label = component.label();
         let given = match component {
-            Component::Bundled(bundled) => match self.find(&Key::Bundled(bundled)) {
+            Component::Bundled(bundled) => match self.ready(bundled)? {
                 Some(frontend) => return Ok(frontend),
                 None => Given::Bundled(bundled),
             },
@@ -283,17 +283,35 @@ impl Host {
         .await
     }
 
+    /// A bundled one that was loaded, or compiled before with the bundled strategy: nothing is looked at but its code, which
+    /// is no work for another thread.
+    fn ready(&self, bundled: Bundled) -> Result<Option<Frontend>, LoadError> {
+        let Inner { linker, strategy, compiled, .. } = &*self.0;
+        let key = Key::Bundled(bundled);
+        if let Some(frontend) = self.find(&key) {
+            return Ok(Some(frontend));
+        }
+        if strategy.foreign.is_some() {
+            return Ok(None);
+        }
+        let (label, digest) = (Component::Bundled(bundled).label(), bundled.digest());
+        let kept = Compiled::key(linker.engine(), &digest, &strategy.digest);
+        let Some(code) = compiled.get(linker.engine(), &kept) else { return Ok(None) };
+        let draft = Draft { key, label, digest, shape: Shape::of_code(&code), kept, judge: None };
+        self.keep(draft, &code).map(Some)
+    }
+
     /// Reads a component, and has it ready if it was compiled before.
     fn open(&self, given: &Given) -> Result<Opened, LoadError> {
         let Inner { linker, strategy, compiled, limits, .. } = &*self.0;
         let component = given.component();
         let label = component.label();
-        let (key, digest, bytes) = match given {
-            Given::Bundled(bundled) => (Key::Bundled(*bundled), bundled.digest(), None),
+        let bytes = component.read(limits)?;
+        let (key, digest) = match given {
+            Given::Bundled(bundled) => (Key::Bundled(*bundled), bundled.digest()),
             Given::File(_) | Given::Bytes(_) | Given::Named(..) => {
-                let bytes = component.read(limits)?;
                 let digest = Digest::sha256(&bytes);
-                (Key::Foreign(digest.clone()), digest, Some(bytes))
+                (Key::Foreign(digest.clone()), digest)
             }
         };
         if let Some(frontend) = self.find(&key) {
@@ -301,15 +319,6 @@ impl Host {
         }
         let kept = Compiled::key(linker.engine(), &digest, &strategy.digest);
         let code = compiled.get(linker.engine(), &kept);
-        // Of a bundled one nothing is looked at but its code, where there is some.
-        if let (None, Some(code), None) = (&bytes, &code, &strategy.foreign) {
-            let draft = Draft { key, label, digest, shape: Shape::of_code(code), kept, judge: None };
-            return Ok(Opened::Ready(self.keep(draft, code)?));
-        }
-        let bytes = match bytes {
-            Some(bytes) => bytes,
-            None => component.read(limits)?,
-        };
         let shape = Shape::of(&bytes).map_err(|reason| LoadError::Invalid { component: label.clone(), reason })?;
         let mut draft = Draft { key, label, digest, shape, kept, judge: None };
         match code {

@@ -19,6 +19,11 @@ use crate::{about, build, bundle, check, elsewhere, frontend, manual, new, outpu
 const RUN: &str = "Any frontend: a bundled name, a component's file, or one in a registry";
 const RUN_EXAMPLE: &str = "portolan run ./frontend.wasm --help\n  portolan run oci://ghcr.io/acme/newest:1 alpine:3 --allow 'pull=ghcr.io/acme/*'";
 
+/// Whether a command may move blobs: what is foreign may.
+pub fn moves_blobs(words: &[OsString]) -> bool {
+    words.first().is_some_and(|first| ["copy", "create", "run"].iter().any(|moving| first == moving))
+}
+
 /// Does what the words say; the status to exit with.
 pub async fn run(words: &[OsString], screen: &Screen) -> Result<u8, Exit> {
     let first = words.first().map(utf8).transpose()?.unwrap_or("--help");

@@ -63,11 +63,17 @@ fn listed(namespaces: &[String]) -> String {
     }
 }
 
-/// Asked where it stands, since the text cannot be read without the answer.
+/// Asked where it stands, since the text cannot be read without the answer; in a thread and a runtime of its own, as whoever
+/// waits here is in one already.
 fn namespaces() -> Result<Vec<String>, Exit> {
     let address = address()?;
-    let asked = || tokio::runtime::Handle::current().block_on(Containerd::namespaces(&address));
-    Ok(tokio::task::block_in_place(asked)?)
+    let asked = || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        let runtime = runtime.map_err(|error| Exit::failure(format!("cannot start: {error}")))?;
+        Ok(runtime.block_on(Containerd::namespaces(&address))?)
+    };
+    std::thread::scope(|scope| scope.spawn(asked).join())
+        .unwrap_or_else(|_| Err(Exit::failure("asking containerd for its namespaces failed")))
 }
 
 fn address() -> Result<Address, Exit> {

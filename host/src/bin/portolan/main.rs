@@ -38,9 +38,7 @@ fn main() -> ExitCode {
     let words: Vec<std::ffi::OsString> = std::env::args_os().skip(1).collect();
     let screen = progress::Screen::new();
     log(screen.clone());
-    // Blobs that are moved side by side are hashed side by side.
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(workers()).enable_all().build();
-    let done = match runtime {
+    let done = match runtime(&words) {
         Ok(runtime) => runtime.block_on(commands::run(&words, &screen)),
         Err(error) => Err(exit::Exit::failure(format!("cannot start: {error}"))),
     };
@@ -51,9 +49,14 @@ fn main() -> ExitCode {
     }
 }
 
-/// A thread for each blob that moves at a time, as far as there are processors.
-fn workers() -> usize {
-    std::thread::available_parallelism().map_or(1, usize::from).min(4)
+/// Who moves blobs has a thread for each that moves at a time, as far as there are processors: they are hashed side by side.
+/// Who only looks does all in this thread, for which no other has to be started and woken, and a few more wait for the disk.
+fn runtime(words: &[std::ffi::OsString]) -> std::io::Result<tokio::runtime::Runtime> {
+    let processors = std::thread::available_parallelism().map_or(1, usize::from);
+    match commands::moves_blobs(words) {
+        true => tokio::runtime::Builder::new_multi_thread().worker_threads(processors.min(4)).enable_all().build(),
+        false => tokio::runtime::Builder::new_current_thread().max_blocking_threads(4).enable_all().build(),
+    }
 }
 
 /// What guests and the library have to say goes to stderr: warnings and errors, or from the level that `PORTOLAN_LOG`
