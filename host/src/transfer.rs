@@ -24,8 +24,10 @@ use crate::source::{ByteStream, Source, verify};
 
 /// Blobs under way at once: what a registry's host takes (registry.md, "Retry").
 const BLOBS: usize = 4;
-/// Manifests and indexes under way at once.
+/// Manifests, indexes and small blobs under way at once.
 const DOCUMENTS: usize = 16;
+/// Up to here a blob costs no more than the questions about it.
+const SMALL: u64 = 64 << 10;
 /// Times that a blob is begun when the side that it comes from breaks off.
 const TRIES: u32 = 3;
 /// Before a blob is begun again.
@@ -60,11 +62,14 @@ pub(crate) async fn copy(
         documents: plan.documents.len(),
     });
     let transfer = Arc::new(Transfer { source, sink, limits, progress, named: Mutex::default() });
-    side_by_side(BLOBS, plan.blobs, |blob| {
-        let transfer = Arc::clone(&transfer);
-        async move { transfer.blob(blob).await }
-    })
-    .await?;
+    let (small, large): (Vec<_>, Vec<_>) = plan.blobs.into_iter().partition(|blob| blob.size <= SMALL);
+    for (most, blobs) in [(BLOBS, large), (DOCUMENTS, small)] {
+        side_by_side(most, blobs, |blob| {
+            let transfer = Arc::clone(&transfer);
+            async move { transfer.blob(blob).await }
+        })
+        .await?;
+    }
     for level in transfer.levels(plan.documents).await? {
         side_by_side(DOCUMENTS, level, |document| {
             let transfer = Arc::clone(&transfer);

@@ -156,6 +156,12 @@ async fn referrers_by_the_tag() {
     let found = by_tag.referrers(&subject, Some("sbom"), &Limits::default()).await.unwrap();
     assert_eq!(String::from_utf8_lossy(&found), index(&[a]));
     assert_eq!(registry.requests().len(), 2);
+    // Whoever keeps no such list keeps none for any digest: the next is looked for by its tag at once.
+    let other = Digest::sha256(b"other");
+    let found = by_tag.referrers(&other, None, &Limits::default()).await.unwrap();
+    assert_eq!(String::from_utf8_lossy(&found), index(&[]));
+    let paths: Vec<String> = registry.requests().into_iter().skip(2).map(|request| request.path).collect();
+    assert_eq!(paths, [format!("/v2/app/manifests/sha256-{}", other.hex())]);
     let (_registry, neither) = app(vec![]);
     let found = neither.referrers(&subject, None, &Limits::default()).await.unwrap();
     assert_eq!(String::from_utf8_lossy(&found), index(&[]));

@@ -68,7 +68,7 @@ pub(super) async fn open(
         true => Some((at, at + part - 1)),
         false => (at > 0).then(|| (at, size - 1)),
     };
-    let mut answer = repository.blob(endpoint, "open", descriptor, first, Line::Blobs).await?;
+    let mut answer = repository.blob(endpoint, "open", descriptor, first, Line::blob(size)).await?;
     let in_parts = first.filter(|_| answer.status == 206);
     if let Some(range) = in_parts {
         ranged(&answer, range, size).map_err(|detail| answer.malformed("open", &subject, detail))?;

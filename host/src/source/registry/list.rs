@@ -156,6 +156,10 @@ async fn at<'a>(
     mut found: Found<'a>,
     subject: &str,
 ) -> Result<Found<'a>> {
+    // A registry that has this list answers for every digest, so one answer tells.
+    if repository.lists_no_referrers(endpoint) {
+        return by_tag(repository, endpoint, digest, found, subject).await;
+    }
     let (rest, limits) = (format!("referrers/{digest}"), found.limits);
     let mut url = endpoint.url(&rest);
     if let Some(artifact_type) = found.artifact_type {
@@ -165,6 +169,7 @@ async fn at<'a>(
         let ask = question(REFERRERS, subject, url.clone(), media_type::OCI_INDEX, limits.document);
         let answer = repository.ask(endpoint, &ask).await?;
         if page == 0 && answer.status == 404 {
+            repository.list_no_referrers(endpoint);
             return by_tag(repository, endpoint, digest, found, subject).await;
         }
         if !answer.is_done() {

@@ -11,19 +11,34 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 pub(super) enum Line {
     /// Manifests, configs, lists: small and many.
     Documents,
-    /// Layers: large and few.
+    /// Layers: large and few. Small ones stand in the line of documents, see [`Line::blob`].
     Blobs,
     /// Layers on their way to the registry. Whoever sends one may have to fetch it here, too, and two that wait for each
     /// other's place would wait for ever.
     Uploads,
+    /// The same for small ones.
+    SmallUploads,
     /// Whoever asks has a place already.
     Seated,
 }
 
+/// Up to here a blob costs what the questions about it cost, and not its bytes: a config, a statement, an empty layer.
+const SMALL: u64 = 64 << 10;
+
 impl Line {
+    /// Where to wait for a blob of so many bytes.
+    pub(super) fn blob(size: u64) -> Line {
+        if size <= SMALL { Line::Documents } else { Line::Blobs }
+    }
+
+    /// Where to wait for sending one.
+    pub(super) fn upload(size: u64) -> Line {
+        if size <= SMALL { Line::SmallUploads } else { Line::Uploads }
+    }
+
     fn places(self) -> Option<usize> {
         match self {
-            Line::Documents => Some(16),
+            Line::Documents | Line::SmallUploads => Some(16),
             Line::Blobs | Line::Uploads => Some(4),
             Line::Seated => None,
         }
@@ -63,6 +78,17 @@ mod tests {
     use futures_util::FutureExt;
 
     use super::*;
+
+    #[test]
+    fn small_blobs_do_not_wait_behind_large_ones() {
+        for (size, down, up) in [
+            (0, Line::Documents, Line::SmallUploads),
+            (SMALL, Line::Documents, Line::SmallUploads),
+            (SMALL + 1, Line::Blobs, Line::Uploads),
+        ] {
+            assert_eq!((Line::blob(size), Line::upload(size)), (down, up), "{size}");
+        }
+    }
 
     #[test]
     fn each_line_has_its_places() {

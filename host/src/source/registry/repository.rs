@@ -1,6 +1,7 @@
 //! One repository of a registry as a [`Source`]: which path is asked for what, and what a 404 means.
 
-use std::sync::{Arc, OnceLock};
+use std::collections::HashSet;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -43,6 +44,8 @@ pub(super) struct Repository {
     reference: Reference,
     /// Where it is, which files say that are read for the first question. Why it cannot be asked is told by each.
     route: OnceLock<Result<Route, NoRoute>>,
+    /// Hosts that said that they keep no lists of referrers for it.
+    without_referrers: Arc<Mutex<HashSet<String>>>,
 }
 
 /// The two places where a registry keeps content by digest.
@@ -79,7 +82,7 @@ impl Area {
 impl Repository {
     pub(super) fn new(shared: Arc<Shared>, reference: &Reference) -> Repository {
         let reference = Reference { tag: None, digest: None, ..reference.clone() };
-        Repository { shared, reference, route: OnceLock::new() }
+        Repository { shared, reference, route: OnceLock::new(), without_referrers: Arc::default() }
     }
 
     /// The hosts that have it.
@@ -103,6 +106,16 @@ impl Repository {
 
     pub(super) async fn ask(&self, endpoint: &Endpoint, ask: &Ask<'_>) -> Result<Answer> {
         self.shared.client.exchange(endpoint, ask).await
+    }
+
+    /// Whether a host said that it keeps no lists of referrers.
+    pub(super) fn lists_no_referrers(&self, endpoint: &Endpoint) -> bool {
+        self.without_referrers.lock().unwrap_or_else(PoisonError::into_inner).contains(&endpoint.host())
+    }
+
+    /// It said so.
+    pub(super) fn list_no_referrers(&self, endpoint: &Endpoint) {
+        self.without_referrers.lock().unwrap_or_else(PoisonError::into_inner).insert(endpoint.host());
     }
 
     /// The root at one host; `None` if it is not there.

@@ -132,7 +132,7 @@ impl<'a> Upload<'a> {
     /// Sends it, by the upload that was cut, or that a mount began, if there is one.
     pub(super) async fn put(&self, begun: Option<Session>) -> Result<()> {
         // One place for all of it: who holds the content open must not wait for those who wait to open theirs.
-        let _place = self.push.client().seat(&self.push.endpoint, Line::Uploads).await;
+        let _place = self.push.client().seat(&self.push.endpoint, Line::upload(self.descriptor.size)).await;
         let is_large = self.descriptor.size > CHUNK as u64;
         let mut note = if is_large { self.push.note(&self.subject).await } else { None };
         let cut = self.cut(&mut note).await?;
