@@ -12,9 +12,10 @@ TOOLS := $(abspath $(CARGO_TARGET_DIR)/../tools)
 FUZZ_SECONDS ?= 60
 FUZZ_TARGETS ?=
 SOAK_SECONDS ?= 120
+BENCH ?=
 OUT ?= $(CURDIR)/dist
 
-.PHONY: help toolchain servers authors demo test fuzz soak interop smoke bench lint deny advisories dist package book
+.PHONY: help toolchain servers authors demo test fuzz soak interop smoke bench bench-plots lint deny advisories dist package book
 
 help: ## This list.
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
@@ -56,15 +57,18 @@ smoke: toolchain ## What public registries say to resolve, inspect, layers and t
 	@cargo build --locked --package portolan
 	@tests/smoke.sh "$(CARGO_TARGET_DIR)/debug/portolan"
 
-bench: toolchain servers ## Ratios against the same logic native, without a sandbox, and against crane, skopeo and docker-buildx where they are.
-	@echo "==> a warm solve against the same logic native (a release build first, some minutes)"
-	@cargo bench --locked --package portolan --bench solve --bench throughput --bench guarded --bench hostile
-	@PATH="$(TOOLS)/bin:$$PATH" tests/bench/processes.sh "$(CARGO_TARGET_DIR)/release/portolan"
-	@if command -v go >/dev/null; then tests/install-go-tools.sh "$(TOOLS)" regctl; fi
-	@PATH="$(TOOLS)/bin:$$PATH" tests/bench/copies.py "$(CARGO_TARGET_DIR)/release/portolan"
-	@tests/bench/archives.py "$(CARGO_TARGET_DIR)/release/portolan"
-	@cargo build --release --locked --package portolan-tests --bin slow-line
-	@PATH="$(TOOLS)/bin:$$PATH" tests/bench/line.py "$(CARGO_TARGET_DIR)/release/portolan" "$(CARGO_TARGET_DIR)/release/slow-line"
+bench: toolchain servers ## One table of figures against targets and other programs, kept in target/bench.json; BENCH=SECTION,... chooses.
+	@if command -v go >/dev/null; then tests/install-go-tools.sh "$(TOOLS)" crane regctl oras docker-buildx; fi
+	@echo "==> cargo build --release (the first build compiles wasmtime, some minutes)"
+	@cargo build --release --locked --workspace --bin portolan --bin slow-line --bin bare-transfer
+	@built="$(CARGO_TARGET_DIR)/release"; PATH="$(TOOLS)/bin:$$PATH" tests/bench/bench.py $(if $(BENCH),--only "$(BENCH)") \
+		--results "$(CARGO_TARGET_DIR)/bench.json" "$$built/portolan" "$$built/slow-line" "$$built/bare-transfer"
+
+bench-plots: toolchain servers ## How cost grows, measured and drawn into docs/plots.
+	@if command -v go >/dev/null; then tests/install-go-tools.sh "$(TOOLS)" crane; fi
+	@echo "==> cargo build --release (the first build compiles wasmtime, some minutes)"
+	@cargo build --release --locked --workspace --bin portolan --bin portolan-plots
+	@built="$(CARGO_TARGET_DIR)/release"; PATH="$(TOOLS)/bin:$$PATH" "$$built/portolan-plots" "$$built/portolan" docs/plots
 
 dist: toolchain ## What people install, in dist/ (OUT=): static program, Debian package, container image; each is tried.
 	@contrib/dist/dist.sh "$(abspath $(CARGO_TARGET_DIR))" "$(OUT)"

@@ -1,28 +1,20 @@
-#!/usr/bin/env python3
-"""Archives, as whole processes that run in turn: the last layer of an image in a packed archive against unpacking it with
-gzip and listing it with tar, of one in a plain archive of 10 GiB against one of 10 MiB with as many members, and of one among
-100 000 names in a layout's index.json against one alone. Medians, and the most memory that each program held. Usage: archives.py PORTOLAN [FOLDER]
+"""The last layer of an image in an archive: in a packed one against unpacking it with gzip and listing it with tar, in
+a plain one of 10 GiB against one of 10 MiB with as many members, and of one among 100 000 names in a layout's
+index.json against one alone.
 
-MIB=N: the packed archive holds N MiB, 1024 else, which pack to half; RUNS=N runs of each. FOLDER is where they go; the large
-plain ones have holes and take no room."""
+MIB=N: the packed archive holds N MiB, 1024 else, which pack to half. The large plain ones have holes and take no
+room."""
 
 import hashlib
 import io
 import json
 import os
-import statistics
 import subprocess
-import sys
 import tarfile
-import tempfile
-from pathlib import Path
 
-# Beside this file, and with nothing left there.
-sys.dont_write_bytecode = True
-from timing import timed
+from table import against, alone
+from timing import Program, in_turn, setting
 
-MIB = int(os.environ.get("MIB", "1024"))
-RUNS = int(os.environ.get("RUNS", "5"))
 LAYERS = 16
 OCI = "application/vnd.oci.image."
 
@@ -69,18 +61,8 @@ def with_holes(path, size, docker):
 
 
 def layout(folder, names):
-    """Makes it in a process of its own: what we hold when a program is started counts for that program."""
-    child = os.fork()
-    if child == 0:
-        write_layout(folder, names)
-        os._exit(0)
-    if os.waitpid(child, 0)[1]:
-        sys.exit("portolan: no layout could be made")
-    return (folder / "index.json").stat().st_size / (1 << 20)
-
-
-def write_layout(folder, names):
-    """A layout in which an image is the last of so many names, each of an image of its own."""
+    """A layout in which an image is the last of so many names, each of an image of its own; the MiB of its
+    index.json."""
     found, _ = documents([described("layer.v1.tar", b"layer")])
     for called, content in found.items():
         (folder / called).parent.mkdir(parents=True, exist_ok=True)
@@ -89,67 +71,58 @@ def write_layout(folder, names):
     others = [described("manifest.v1+json", b"%d" % at) |
               {"annotations": {"org.opencontainers.image.ref.name": f"n{at}"}} for at in range(1, names)]
     (folder / "index.json").write_text(json.dumps({"schemaVersion": 2, "manifests": others + [entry]}))
+    return (folder / "index.json").stat().st_size / (1 << 20)
 
 
 class Noise:
-    """Without end, and in hexadecimal: it packs to half. Little of it is here at a time, since what we hold when a program
-    is started counts for that program."""
+    """Without end, and in hexadecimal: it packs to half."""
 
     def read(self, size):
         return os.urandom((size + 1) // 2).hex().encode()[:size]
 
 
-def packed(path):
+def packed(path, mib):
     """A gzip of an archive whose layers are noise and have nobody's digest."""
     pack = subprocess.Popen(["gzip", "-1c"], stdin=subprocess.PIPE, stdout=path.open("wb"))
     with tarfile.open(fileobj=pack.stdin, mode="w|") as tar:
         layers = []
         for at in range(LAYERS):
-            layers.append(described("layer.v1.tar", b"%d" % at, (MIB << 20) // LAYERS))
+            layers.append(described("layer.v1.tar", b"%d" % at, (mib << 20) // LAYERS))
             tar.addfile(member(name(layers[-1]), layers[-1]["size"]), Noise())
         for called, content in documents(layers)[False].items():
             tar.addfile(member(called, len(content)), io.BytesIO(content))
     pack.stdin.close()
-    if pack.wait():
-        sys.exit("portolan: gzip failed")
+    assert pack.wait() == 0, "gzip failed"
 
 
-def compare(title, ours, theirs, what):
-    """Each so many times, in turn, after one of each that does not count."""
-    found = {False: [], True: []}
-    for run in range(RUNS + 1):
-        for other, command in [(False, ours), (True, theirs)]:
-            took = timed(command)
-            if run:
-                found[other].append(took)
-    (one, memory), (other, _) = ([statistics.median(values) for values in zip(*runs)] for runs in found.values())
-    print(f"{title:<22} / {what:<20} {one / other:5.2f} x   ({one * 1000:7.1f} ms, {memory:3.0f} MiB against "
-          f"{other * 1000:7.1f} ms)", flush=True)
+def rows(tools, work):
+    runs = setting("RUNS", 5)
 
+    def last(place):
+        return [tools.portolan, "layers", "--last", f"{place}:1"]
 
-def main():
-    portolan = str(Path(sys.argv[1]).resolve())
-    where = sys.argv[2] if len(sys.argv) > 2 else None
-    with tempfile.TemporaryDirectory(dir=where) as folder:
-        work = Path(folder)
-        os.environ.update(DOCKER_CONFIG=folder, XDG_CACHE_HOME=str(work / "cache"))
-        print(f"==> the last layer of an image in an archive, medians of {RUNS} runs in turn", flush=True)
-        for scheme, docker in [("oci-archive", False), ("docker-archive", True)]:
-            large, small = work / f"large-{scheme}.tar", work / f"small-{scheme}.tar"
-            with_holes(large, 10 << 30, docker)
-            with_holes(small, 10 << 20, docker)
-            last = lambda file: [portolan, "layers", "--last", f"{scheme}://{file}:1"]
-            compare(f"{scheme} of 10 GiB", last(large), last(small), "of 10 MiB")
-        many, one = work / "many", work / "one"
-        size = layout(many, 100_000)
-        layout(one, 1)
-        last = lambda folder: [portolan, "layers", "--last", f"oci-layout://{folder}:1"]
-        compare(f"100 000 names, {size:.0f} MiB", last(many), last(one), "a name alone")
-        file = work / "app.tar.gz"
-        packed(file)
-        subprocess.run(["sync"], check=True)
-        compare(f"{MIB} MiB in gzip", [portolan, "layers", "--last", f"oci-archive://{file}:1"],
-                ["bash", "-c", 'set -o pipefail; gzip -dc "$0" | tar t', str(file)], "gzip -dc | tar t")
-
-
-main()
+    for scheme, docker in (("oci-archive", False), ("docker-archive", True)):
+        large, small = work / f"large-{scheme}.tar", work / f"small-{scheme}.tar"
+        with_holes(large, 10 << 30, docker)
+        with_holes(small, 10 << 20, docker)
+        what = f"layers --last, {scheme} of 10 GiB"
+        found = in_turn(what, [Program("portolan", last(f"{scheme}://{large}")),
+                               Program("one of 10 MiB", last(f"{scheme}://{small}"))], runs)
+        yield against(what, found, "one of 10 MiB")
+    many, one = work / "many", work / "one"
+    size = layout(many, 100_000)
+    layout(one, 1)
+    what = f"layers --last, 100 000 names in {size:.0f} MiB"
+    found = in_turn(what, [Program("portolan", last(f"oci-layout://{many}")),
+                           Program("a name alone", last(f"oci-layout://{one}"))], runs)
+    yield against(what, found, "a name alone")
+    yield alone(what, found, "memory")
+    mib, file = setting("MIB", 1024), work / "app.tar.gz"
+    packed(file, mib)
+    os.sync()
+    what = f"layers --last, {mib} MiB in gzip"
+    listed = ["bash", "-c", 'set -o pipefail; gzip -dc "$0" | tar t', file]
+    found = in_turn(what, [Program("portolan", last(f"oci-archive://{file}")),
+                           Program("gzip -dc | tar t", listed)], runs)
+    yield against(what, found, "gzip -dc | tar t")
+    yield alone(what, found, "memory")

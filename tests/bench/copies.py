@@ -1,84 +1,94 @@
-#!/usr/bin/env python3
-"""Writing, as whole processes that run in turn: copies of a large image between registries and layouts against crane and
-regctl, and an index of 10 platforms from 10 repositories against docker-buildx imagetools. Medians, and the most memory that
-each program held. Usage: copies.py PORTOLAN [FOLDER]
+"""Copies of a large image between registries and layouts, and an index of ten platforms from ten repositories.
 
-The image has 8 layers of 256 MiB each, of noise, which no compression makes smaller (MIB=N: N MiB in all); RUNS=N runs of
-each program. Programs that are not on the PATH are left out, and said so. FOLDER is where the gigabytes go."""
+The image has 8 layers of 256 MiB each (MIB=N: N MiB in all). What a copy costs is also compared with bare-transfer,
+which receives, hashes and writes the same bytes and does nothing else. crane and oras do not hash what they read from a
+layout, so that there they need next to no CPU time."""
 
 import os
 import shutil
-import subprocess
-import sys
-import tempfile
-from pathlib import Path
 
-# Beside this file, and with nothing left there.
-sys.dont_write_bytecode = True
-from images import Registry, image
-from timing import compare
+import images
+from registry import Registry
+from table import against, against_all, against_best, alone
+from timing import Program, in_turn, setting
 
 LAYERS = 8
-MIB = int(os.environ.get("MIB", "2048"))
-RUNS = int(os.environ.get("RUNS", "3"))
-ARCHITECTURES = ["386", "amd64", "arm", "arm64", "loong64", "mips64le", "ppc64le", "riscv64", "s390x", "mips64"]
+ARCHITECTURES = [*images.ARCHITECTURES, "loong64", "mips64"]
+BARE = "bare loop"
 
 
-def main():
-    portolan = str(Path(sys.argv[1]).resolve())
-    where = sys.argv[2] if len(sys.argv) > 2 else None
-    with tempfile.TemporaryDirectory(dir=where) as folder:
-        work = Path(folder)
-        os.environ.update(DOCKER_CONFIG=folder, XDG_CACHE_HOME=str(work / "cache"))
-        print(f"==> copies of {MIB} MiB in {LAYERS} layers, medians of {RUNS} runs in turn", flush=True)
-        layout, out = work / "image", work / "out"
-        image(layout, "1", [MIB // LAYERS] * LAYERS)
-        source, target = Registry(work / "one"), Registry(work / "two")
-        try:
-            full = f"{source.host}/a/app:1"
-            subprocess.run([portolan, "copy", "--quiet", f"oci-layout://{layout}:1", full], check=True,
-                           stdout=subprocess.DEVNULL)
-
-            def clear():
-                shutil.rmtree(out, ignore_errors=True)
-                target.forget()
-                os.sync()
-
-            compare("registry to layout", {
-                "portolan": lambda _: [portolan, "copy", "--quiet", full, f"oci-layout://{out}:1"],
-                "crane": lambda _: ["crane", "pull", "--insecure", "--format=oci", full, str(out)],
-                "regctl": lambda _: ["regctl", "image", "copy", "--host", f"reg={source.host},tls=disabled", full,
-                                     f"ocidir://{out}:1"],
-            }, clear, RUNS)
-            to = f"{target.host}/b/app"
-            compare("layout to registry", {
-                "portolan": lambda run: [portolan, "copy", "--quiet", f"oci-layout://{layout}:1", f"{to}:p{run}"],
-                "crane": lambda run: ["crane", "push", "--insecure", str(layout), f"{to}:c{run}"],
-                "regctl": lambda run: ["regctl", "image", "copy", "--host", f"reg={target.host},tls=disabled",
-                                       f"ocidir://{layout}:1", f"{to}:r{run}"],
-            }, clear, RUNS)
-            compare("registry to registry", {
-                "portolan": lambda run: [portolan, "copy", "--quiet", full, f"{to}:p{run}"],
-                "crane": lambda run: ["crane", "copy", "--insecure", full, f"{to}:c{run}"],
-                "regctl": lambda run: ["regctl", "image", "copy", "--host", f"reg={source.host},tls=disabled", "--host",
-                                       f"reg={target.host},tls=disabled", full, f"{to}:r{run}"],
-            }, clear, RUNS)
-            print(f"==> an index of {len(ARCHITECTURES)} platforms from as many repositories, blobs mounted", flush=True)
-            small = work / "platforms"
-            repositories = []
-            for architecture in ARCHITECTURES:
-                image(small, architecture, [1], architecture)
-                repositories.append(f"{target.host}/one/{architecture}:1")
-                subprocess.run([portolan, "copy", "--quiet", f"oci-layout://{small}:{architecture}", repositories[-1]],
-                               check=True, stdout=subprocess.DEVNULL)
-            compare("create", {
-                "portolan": lambda run: [portolan, "create", "--quiet", "-t", f"{target.host}/all/p{run}:1", *repositories],
-                "docker-buildx": lambda run: ["docker-buildx", "imagetools", "create", "-t", f"{target.host}/all/b{run}:1",
-                                              *repositories],
-            }, lambda: None, max(RUNS, 10))
-        finally:
-            source.stop()
-            target.stop()
+def rows(tools, work):
+    with Registry(work / "one") as source, Registry(work / "two") as target:
+        yield from copied(tools, work, source, target)
+        yield from created(tools.portolan, work, target)
 
 
-main()
+def copied(tools, work, source, target):
+    portolan, runs = tools.portolan, setting("RUNS", 3)
+    each = max(setting("MIB", 2048) // LAYERS, 1)
+    layout, out = work / "image", work / "out"
+    images.image(layout, [each] * LAYERS)
+    source.fill("a/app", layout)
+    here, there = f"{source.host}/a/app:1", f"{target.host}/b/app:1"
+    from_regctl, to_regctl = ([f"--host=reg={registry.host},tls=disabled"] for registry in (source, target))
+    # skopeo would compress layers on the way.
+    skopeo = ["skopeo", "copy", "--quiet", "--preserve-digests"]
+    oras = ["oras", "cp", "--no-tty"]
+
+    def clear():
+        shutil.rmtree(out, ignore_errors=True)
+        target.forget()
+        os.sync()
+
+    def compared(what, programs):
+        what = f"copy of {each * LAYERS} MiB, {what}"
+        found = in_turn(what, programs, runs, clear)
+        peers = [program.name for program in programs if program.name not in ("portolan", BARE)]
+        wished = BARE in found
+        yield from against_all(what, found, peers, 0.85 if wished else None)
+        yield against_best(what, found, peers, "cpu", 0.9 if wished else None)
+        if wished:
+            yield against(what, found, BARE, "cpu", 1.25)
+        yield alone(what, found, "memory")
+
+    yield from compared("registry to layout", [
+        Program("portolan", [portolan, "copy", "--quiet", here, f"oci-layout://{out}:1"]),
+        Program("crane", ["crane", "pull", "--insecure", "--format=oci", here, out]),
+        Program("regctl", ["regctl", "image", "copy", *from_regctl, here, f"ocidir://{out}:1"]),
+        Program("skopeo", [*skopeo, "--src-tls-verify=false", f"docker://{here}", f"oci:{out}:1"]),
+        Program("oras", [*oras, "--from-plain-http", here, "--to-oci-layout", f"{out}:1"]),
+        Program(BARE, [tools.bare_transfer, "pull", source.host, "a/app", "1", out]),
+    ])
+    yield from compared("layout to registry", [
+        Program("portolan", [portolan, "copy", "--quiet", f"oci-layout://{layout}:1", there]),
+        Program("crane", ["crane", "push", "--insecure", layout, there]),
+        Program("regctl", ["regctl", "image", "copy", *to_regctl, f"ocidir://{layout}:1", there]),
+        Program("skopeo", [*skopeo, "--dest-tls-verify=false", f"oci:{layout}:1", f"docker://{there}"]),
+        Program("oras", [*oras, "--from-oci-layout", f"{layout}:1", "--to-plain-http", there]),
+        Program(BARE, [tools.bare_transfer, "push", layout, "1", target.host, "b/app"]),
+    ])
+    yield from compared("registry to registry", [
+        Program("portolan", [portolan, "copy", "--quiet", here, there]),
+        Program("crane", ["crane", "copy", "--insecure", here, there]),
+        Program("regctl", ["regctl", "image", "copy", *from_regctl, *to_regctl, here, there]),
+    ])
+
+
+def created(portolan, work, registry):
+    registry.forget()
+    sources = []
+    for architecture in ARCHITECTURES:
+        layout = work / f"one-{architecture}"
+        images.image(layout, [1], architecture)
+        registry.fill(f"one/{architecture}", layout)
+        sources.append(f"{registry.host}/one/{architecture}:1")
+
+    def to(who, run):
+        return f"{registry.host}/all/{who}{run}:1"
+
+    found = in_turn("create", [
+        Program("portolan", lambda run: [portolan, "create", "--quiet", "-t", to("p", run), *sources]),
+        Program("imagetools create",
+                lambda run: ["docker-buildx", "imagetools", "create", "-t", to("b", run), *sources]),
+    ], max(setting("RUNS", 10), 3))
+    yield against(f"create, index of {len(ARCHITECTURES)} platforms", found, "imagetools create", target=0.5)

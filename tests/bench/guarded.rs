@@ -33,15 +33,17 @@ mod compose;
 mod exit;
 #[path = "made.rs"]
 mod made;
+#[path = "row.rs"]
+#[allow(dead_code, reason = "it serves other benchmarks as well")]
+mod row;
 
 /// What `compose` asks of its neighbours.
 mod load {
     pub const STRATEGY: &str = "portolan:oci/strategy";
 }
 
-use std::hint::black_box;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use portolan::audit::Audit;
 use portolan::source::memory::Memory;
@@ -52,6 +54,7 @@ use serde_json::{Value, json};
 use tokio::runtime::Runtime;
 
 use bare::Bare;
+use row::{Row, Target, in_turn};
 
 const ENTRIES: usize = 1_000;
 const ARCHITECTURES: [&str; 8] = ["amd64", "arm64", "386", "ppc64le", "s390x", "riscv64", "loong64", "mips64le"];
@@ -122,30 +125,6 @@ async fn hosted(host: &Host, frontend: &Frontend, arguments: &[(&str, &str)], au
     }
 }
 
-fn median(mut times: Vec<Duration>) -> Duration {
-    times.sort_unstable();
-    times[times.len() / 2]
-}
-
-/// Each so many times, in turn; medians.
-fn compare<const N: usize>(contestants: [&dyn Fn() -> String; N]) -> [Duration; N] {
-    let answer = contestants[0]();
-    let mut times = [const { Vec::new() }; N];
-    for turn in 0..TURNS {
-        for (contestant, times) in contestants.iter().zip(&mut times) {
-            assert_eq!(contestant(), answer);
-            for _ in 0..ROW {
-                let started = Instant::now();
-                black_box(contestant());
-                if turn > 0 {
-                    times.push(started.elapsed());
-                }
-            }
-        }
-    }
-    times.map(median)
-}
-
 fn measure(runtime: &Runtime, what: &str, pooling: bool, arguments: &[(&str, &str)]) {
     let source: Arc<dyn Source> = Arc::new(image());
     let bare = |clock| Bare::new(Bundled::Resolve, pooling, clock, Arc::clone(&source)).unwrap();
@@ -159,21 +138,22 @@ fn measure(runtime: &Runtime, what: &str, pooling: bool, arguments: &[(&str, &st
     let clock = || runtime.block_on(clocked.run(arguments)).unwrap();
     let let_be = || runtime.block_on(hosted(&host, &frontend, arguments, None));
     let on = || runtime.block_on(hosted(&host, &frontend, arguments, Some(&audit)));
-    let [off, clock, let_be, on] = compare([&off, &clock, &let_be, &on]).map(|time| time.as_secs_f64() * 1e6);
+    let [off, clock, let_be, on] = in_turn(TURNS, ROW, [&off, &clock, &let_be, &on]);
 
     let written = file.as_file().metadata().unwrap().len();
     assert!(written > 0, "nothing was written down");
-    let ratio = on / off;
-    let verdict = if ratio <= TARGET { "held" } else { "MISSED" };
-    let instances = if pooling { "pooling" } else { "on demand" };
-    println!(
-        "{what:<12}  {instances:<9}  {off:>7.0}  {clock:>11.0}  {let_be:>6.0}  {on:>6.0}  {ratio:>6.3}  at most {TARGET:.2}: {verdict}"
-    );
+    let what = format!("{what}, 1 000 entries, {}", if pooling { "pooling" } else { "on demand" });
+    for (which, part) in [("the clock alone", &clock), ("limits let be", &let_be)] {
+        Row::new(format!("{what}, {which}"), "µs", part).against("no limits", &off).print();
+    }
+    Row::new(format!("{what}, guards on"), "µs", &on)
+        .against("no limits", &off)
+        .target(Target::RatioAtMost(TARGET))
+        .print();
 }
 
 fn main() {
-    println!("==> a resolve in an index of {ENTRIES} entries: limits, grants and audit off against on, medians in µs");
-    println!("answer        instances      off  clock alone  let be      on   ratio");
+    println!("==> a resolve in an index of {ENTRIES} entries: limits, grants and audit off against on, medians");
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     // The text is the platform's manifest by digest, which the index tells; the JSON has the manifest, the config and the
     // names of all platforms, too.

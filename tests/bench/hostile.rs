@@ -21,6 +21,8 @@ mod attacks;
 mod judge;
 #[path = "../hostile_guests/raw.rs"]
 mod raw;
+#[path = "row.rs"]
+mod row;
 #[path = "../hostile_guests/world.rs"]
 mod world;
 
@@ -32,6 +34,7 @@ use portolan_tests::held::Held;
 
 use attacks::{Attack, By, Must, Promise};
 use judge::End;
+use row::{Measured, Row, Target};
 use world::World;
 
 const RUNS: usize = 10_000;
@@ -84,18 +87,14 @@ async fn play(pooling: bool, all: &[&Attack]) {
         }
     }
     let (first, last) = (first.unwrap(), Held::now());
-    let ratio = last.memory as f64 / first.memory as f64;
-    let verdict = if ratio <= TARGET { "held" } else { "MISSED" };
     let ended: Vec<String> = ended.iter().map(|(how, count)| format!("{count} {how}")).collect();
-    println!(
-        "{:<10} {:5.1} MiB after {FIRST}, {:5.1} MiB after {RUNS}: {ratio:.3} x (at most {TARGET}: {verdict}); {} kinds, {:.0} s: {}",
-        if pooling { "pooling" } else { "on demand" },
-        first.memory as f64 / 1024.0,
-        last.memory as f64 / 1024.0,
-        loaded.len(),
-        started.elapsed().as_secs_f64(),
-        ended.join(", "),
-    );
+    let instances = if pooling { "pooling" } else { "on demand" };
+    println!("{instances}: {} kinds, {:.0} s: {}", loaded.len(), started.elapsed().as_secs_f64(), ended.join(", "));
+    let [first, last] = [first, last].map(|held| Measured(vec![held.memory as f64 / (1 << 20) as f64]));
+    Row::new(format!("memory after {RUNS} hostile runs, {instances}"), "MiB", &last)
+        .against("after the first 100", &first)
+        .target(Target::RatioAtMost(TARGET))
+        .print();
 }
 
 fn main() {

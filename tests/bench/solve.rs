@@ -1,89 +1,112 @@
-//! A warm solve: `resolve --platform` on an index of eight platforms that lies in memory, from arguments to answer. In the
-//! host that is an instance, grants and budgets; natively it is the same frontend and strategy as plain function calls. What
-//! lies between the two is what the sandbox costs.
+//! A warm solve: `resolve --platform` on an index that lies in memory, from arguments to answer. In the host that is an
+//! instance, grants and budgets; natively it is the same frontend and strategy as plain function calls. What lies between the
+//! two is what the sandbox costs.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    missing_docs,
-    reason = "a benchmark fails by panicking"
-)]
+#![allow(clippy::unwrap_used, clippy::expect_used, missing_docs, reason = "a benchmark fails by panicking")]
 
 #[path = "made.rs"]
 mod made;
+#[path = "row.rs"]
+#[allow(dead_code, reason = "it serves other benchmarks as well")]
+mod row;
 
-use std::hint::black_box;
 use std::sync::Arc;
 
-use criterion::{Criterion, criterion_group, criterion_main};
 use portolan::source::memory::Memory;
-use portolan::{Bundled, Component, Grants, Host, Run};
-use portolan_oci::Location;
+use portolan::{Body, Bundled, Component, Frontend, Grants, Host, Run};
+use portolan_oci::{Descriptor, Location};
 use portolan_resolve::Resolve;
 use portolan_sdk::mock::Mock;
 use serde_json::{Value, json};
+use tokio::runtime::Runtime;
 
 use made::Document;
+use row::{Measured, Row, Target, in_turn};
 
-const PLATFORMS: [&str; 8] = ["amd64", "arm64", "386", "ppc64le", "s390x", "riscv64", "loong64", "mips64le"];
-const WANTED: &str = "linux/s390x";
+const ARCHITECTURES: [&str; 8] = ["amd64", "arm64", "386", "ppc64le", "s390x", "riscv64", "loong64", "mips64le"];
 const STORE: &str = "oci-layout://bench";
 
-fn documents() -> Vec<Document> {
-    let platforms: Vec<Value> =
-        PLATFORMS.iter().map(|architecture| json!({ "architecture": architecture, "os": "linux" })).collect();
-    made::documents(&platforms)
-}
-
-fn solve(criterion: &mut Criterion) {
-    let digest = {
-        let (media_type, bytes, _) = documents().pop().unwrap();
-        portolan_oci::Descriptor::of(media_type, &bytes).digest
-    };
-    let reference = format!("{STORE}@{digest}");
+fn main() {
+    println!("==> a warm solve against the same code as plain function calls, medians");
+    let image = Image::of_platforms(8, "linux/s390x");
     // The text is the platform's manifest by digest, which the index tells; the JSON has the manifest and the config too.
-    for (answer, format) in [("digest", "text"), ("whole answer", "json")] {
-        let arguments = [("ref", reference.as_str()), ("platform", WANTED), ("format", format)];
-        compare(criterion, &format!("one of eight platforms, {answer}"), &reference, &arguments);
-    }
+    let (native, ours) = image.compare("text", true, 100, 20);
+    let what = "solve, 8 platforms, digest";
+    Row::new(what, "µs", &ours).against("native", &native).target(Target::AtMost(35.0)).print();
+    Row::percentile(format!("{what}, p99"), "µs", &ours, 99).target(Target::AtMost(120.0)).print();
+    let (native, ours) = image.compare("text", false, 100, 20);
+    Row::new(format!("{what}, on demand"), "µs", &ours).against("native", &native).print();
+    let (native, ours) = image.compare("json", true, 50, 20);
+    Row::new("solve, 8 platforms, whole answer", "µs", &ours).against("native", &native).print();
+    let (native, ours) = Image::of_platforms(1_000, "linux/s390x/v77").compare("text", true, 40, 10);
+    Row::new("solve, 1 000 entries, digest", "µs", &ours)
+        .against("native", &native)
+        .target(Target::RatioAtMost(1.8))
+        .print();
 }
 
-fn compare(criterion: &mut Criterion, name: &str, reference: &str, arguments: &[(&str, &str)]) {
-    let mut group = criterion.benchmark_group(name);
-    let mut mock = Mock::new(portolan_strategy::Bundled);
-    for (media_type, bytes, name) in documents() {
-        mock = mock.document(STORE, name, media_type, bytes);
-    }
-    group.bench_function("native", |bencher| {
-        bencher.iter(|| black_box(mock.run::<Resolve>(arguments).unwrap()));
-    });
+/// An index in memory, and the platform that is looked for in it.
+struct Image {
+    documents: Vec<Document>,
+    reference: String,
+    wanted: &'static str,
+}
 
-    let memory = Memory::new(STORE);
-    for (media_type, bytes, _) in documents() {
-        memory.insert(media_type, bytes);
+impl Image {
+    fn of_platforms(count: usize, wanted: &'static str) -> Self {
+        let platform = |number: usize| {
+            let architecture = ARCHITECTURES[number % 8];
+            match number / 8 {
+                0 => json!({ "os": "linux", "architecture": architecture }),
+                variant => json!({ "os": "linux", "architecture": architecture, "variant": format!("v{variant}") }),
+            }
+        };
+        let platforms: Vec<Value> = (0..count).map(platform).collect();
+        let documents = made::documents(&platforms);
+        let (media_type, index, _) = documents.last().unwrap();
+        let reference = format!("{STORE}@{}", Descriptor::of(*media_type, index).digest);
+        Image { documents, reference, wanted }
     }
-    let memory = Arc::new(memory);
-    let location: Location = reference.parse().unwrap();
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    for (name, pooling) in [("host, pooling", true), ("host, on demand", false)] {
+
+    /// Natively, and on a host.
+    fn compare(&self, format: &str, pooling: bool, turns: usize, row: usize) -> (Measured, Measured) {
+        let arguments = [("ref", self.reference.as_str()), ("platform", self.wanted), ("format", format)];
+        let (memory, mut mock) = (Memory::new(STORE), Mock::new(portolan_strategy::Bundled));
+        for (media_type, bytes, name) in &self.documents {
+            memory.insert(*media_type, bytes.clone());
+            mock = mock.document(STORE, *name, media_type, bytes.clone());
+        }
+        let native = || match mock.run::<Resolve>(&arguments).unwrap().body {
+            portolan_sdk::Body::Text(text) => text,
+            body => unreachable!("{body:?}"),
+        };
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         let host = Host::builder().pooling(pooling).build().unwrap();
         let frontend = runtime.block_on(host.load(Component::Bundled(Bundled::Resolve))).unwrap();
-        group.bench_function(name, |bencher| {
-            bencher.iter(|| {
-                let mut run = Run::new(&frontend)
-                    .store("bench", memory.clone())
-                    .grants(Grants::new().pull_reference(&location))
-                    .wall_clock(None);
-                for (name, value) in arguments {
-                    run = run.argument(*name, *value);
-                }
-                black_box(runtime.block_on(host.run(run)).unwrap())
-            });
-        });
+        let (memory, location) = (Arc::new(memory), self.reference.parse().unwrap());
+        let hosted = || hosted(&runtime, &host, &frontend, &memory, &location, &arguments);
+        let [native, hosted] = in_turn(turns, row, [&native, &hosted]);
+        (native, hosted)
     }
-    group.finish();
 }
 
-criterion_group!(benches, solve);
-criterion_main!(benches);
+fn hosted(
+    runtime: &Runtime,
+    host: &Host,
+    frontend: &Frontend,
+    memory: &Arc<Memory>,
+    location: &Location,
+    arguments: &[(&str, &str)],
+) -> String {
+    let mut run = Run::new(frontend)
+        .store("bench", memory.clone())
+        .grants(Grants::new().pull_reference(location))
+        .wall_clock(None);
+    for (name, value) in arguments {
+        run = run.argument(*name, *value);
+    }
+    match runtime.block_on(host.run(run)).unwrap().body {
+        Body::Text(text) => text,
+        body => unreachable!("{body:?}"),
+    }
+}

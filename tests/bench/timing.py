@@ -1,38 +1,111 @@
-"""What the benchmarks of whole processes have in common."""
+"""Runs programs in turn and says what each run took. In turn, so that whatever else the machine does falls on all of
+them."""
 
+import marshal
 import os
 import shutil
-import statistics
 import subprocess
 import sys
-import time
+import tempfile
+from pathlib import Path
+from typing import NamedTuple
 
 
-def timed(command):
-    """Seconds, and MiB at the most."""
-    start = time.monotonic()
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
-    said = process.stderr.read()
-    _, status, usage = os.wait4(process.pid, 0)
-    took = time.monotonic() - start
-    if status:
-        sys.exit(f"portolan: {' '.join(map(str, command))} failed: {said.decode(errors='replace')}")
-    return took, usage.ru_maxrss / 1024
+def setting(name, default):
+    """A number that the environment may give: MIB, RUNS, COUNT."""
+    return int(os.environ.get(name, default))
 
 
-def compare(title, programs, clear, runs):
-    """Each program so many times, in turn; `programs` has for each what it runs the nth time. Medians."""
-    there = {name: command for name, command in programs.items() if shutil.which(command("x")[0])}
-    for name in programs.keys() - there.keys():
-        print(f"{title:<22} {name} is not on the PATH")
-    found = {name: [] for name in there}
-    for run in range(runs):
-        for name, command in there.items():
+def progress(text):
+    print(text, file=sys.stderr, flush=True)
+
+
+class Tools(NamedTuple):
+    """What is measured, and what it is measured with."""
+    portolan: str
+    slow_line: str
+    bare_transfer: str
+
+
+class Run(NamedTuple):
+    """Seconds, seconds of all processors, and MiB at the most."""
+    wall: float
+    cpu: float
+    memory: float
+
+
+class Program:
+    """One that takes part. `command` is what it runs the nth time; `before` and `after` happen around each run and do
+    not count, and `after` may raise where the run did not do what it should."""
+
+    def __init__(self, name, command, before=None, after=None, environment=None):
+        self.name = name
+        self.command = command if callable(command) else lambda _: command
+        self.before, self.after = before or (lambda: None), after or (lambda: None)
+        self.environment = environment or {}
+
+
+class Result:
+    """The runs of one program, or the trouble there was: `missing`, `failed`."""
+
+    def __init__(self, trouble=""):
+        self.runs = []
+        self.trouble = trouble
+
+
+class Starter:
+    """The process that starts programs; see starter.py."""
+
+    def __init__(self):
+        self.errors = tempfile.NamedTemporaryFile()
+        script = Path(__file__).with_name("starter.py")
+        self.process = subprocess.Popen([sys.executable, "-I", "-S", script, self.errors.name], stdin=subprocess.PIPE,
+                                        stdout=subprocess.PIPE)
+
+    def run(self, command, environment):
+        """A Run, or None where it failed, which is told."""
+        program, *arguments = (str(word) for word in command)
+        path = shutil.which(program)
+        marshal.dump((path, [path, *arguments], {**os.environ, **environment}), self.process.stdin)
+        self.process.stdin.flush()
+        status, *took = marshal.load(self.process.stdout)
+        if status == 0:
+            return Run(*took)
+        said = Path(self.errors.name).read_text(errors="replace")
+        progress(f"portolan: {Path(program).name} {' '.join(arguments)} ended with {status}: {said[-2000:]}")
+        return None
+
+
+starter = None
+
+
+def in_turn(title, programs, runs, clear=lambda: None):
+    """Each program so many times, in turn, after one run of each that does not count; a result for each by name.
+    `clear` happens before every run. A program that fails is not run again."""
+    global starter
+    starter = starter or Starter()
+    progress(f"  {title}: {runs} runs of {', '.join(program.name for program in programs)}")
+    found = {}
+    for program in programs:
+        found[program.name] = Result("" if shutil.which(str(program.command(0)[0])) else "missing")
+    for run in range(runs + 1):
+        for program in programs:
+            result = found[program.name]
+            if result.trouble:
+                continue
             clear()
-            found[name].append(timed(command(run)))
+            program.before()
+            took = starter.run(program.command(run), program.environment)
+            try:
+                if took:
+                    program.after()
+            except AssertionError as wrong:
+                progress(f"portolan: {title}, {program.name}: {wrong}")
+                took = None
+            if not took:
+                # One that fails now and then did not do the same work when it did not.
+                result.trouble, result.runs = "failed", []
+            elif run:
+                result.runs.append(took)
     clear()
-    ours, ours_memory = (statistics.median(values) for values in zip(*found.pop("portolan")))
-    for name, times in found.items():
-        theirs, memory = (statistics.median(values) for values in zip(*times))
-        print(f"{title:<22} / {name:<13} {ours / theirs:5.2f} x   ({ours:6.2f} s, {ours_memory:4.0f} MiB against "
-              f"{theirs:6.2f} s, {memory:4.0f} MiB)", flush=True)
+    return found
