@@ -111,10 +111,7 @@ impl Warm {
     }
 
     /// Answers a second.
-    fn round<F: Future<Output = ()> + Send>(self: &Arc<Self>, ask: fn(Arc<Self>) -> F) -> f64
-    where
-        F: 'static,
-    {
+    fn round<F: Future<Output = ()> + Send + 'static>(self: &Arc<Self>, ask: fn(Arc<Self>) -> F) -> f64 {
         let (began, answered) = (Instant::now(), Arc::new(AtomicU64::new(0)));
         self.runtime.block_on(async {
             let mut all = JoinSet::new();
