@@ -11,8 +11,11 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 pub(super) enum Line {
     /// Manifests, configs, lists: small and many.
     Documents,
-    /// Layers: large and few. Small ones stand in the line of documents, see [`Line::blob`].
+    /// Layers: large and few.
     Blobs,
+    /// Small ones, see [`Line::blob`]. They have no document's place: who holds one while a token is asked for there would
+    /// wait for himself.
+    SmallBlobs,
     /// Layers on their way to the registry. Whoever sends one may have to fetch it here, too, and two that wait for each
     /// other's place would wait for ever.
     Uploads,
@@ -28,7 +31,7 @@ const SMALL: u64 = 64 << 10;
 impl Line {
     /// Where to wait for a blob of so many bytes.
     pub(super) fn blob(size: u64) -> Line {
-        if size <= SMALL { Line::Documents } else { Line::Blobs }
+        if size <= SMALL { Line::SmallBlobs } else { Line::Blobs }
     }
 
     /// Where to wait for sending one.
@@ -38,7 +41,7 @@ impl Line {
 
     fn places(self) -> Option<usize> {
         match self {
-            Line::Documents | Line::SmallUploads => Some(16),
+            Line::Documents | Line::SmallBlobs | Line::SmallUploads => Some(16),
             Line::Blobs | Line::Uploads => Some(4),
             Line::Seated => None,
         }
@@ -82,8 +85,8 @@ mod tests {
     #[test]
     fn small_blobs_do_not_wait_behind_large_ones() {
         for (size, down, up) in [
-            (0, Line::Documents, Line::SmallUploads),
-            (SMALL, Line::Documents, Line::SmallUploads),
+            (0, Line::SmallBlobs, Line::SmallUploads),
+            (SMALL, Line::SmallBlobs, Line::SmallUploads),
             (SMALL + 1, Line::Blobs, Line::Uploads),
         ] {
             assert_eq!((Line::blob(size), Line::upload(size)), (down, up), "{size}");
