@@ -543,20 +543,24 @@ async fn slow_registries_are_given_up_on_while_writing() {
     }
 }
 
+/// Small blobs, whose cost is the questions about them, go more at a time.
 #[tokio::test]
 async fn who_stops_writing_leaves_no_place_taken() {
-    let (registry, sink) =
-        sink(vec![begins("/hang").times(8), begins("/up/1"), on("PUT", "/hang").hang(), ends("/up/1")]);
-    let blobs: Vec<Blob> = (0..8).map(|number| Blob::new(vec![number; 9])).collect();
-    let wanted: Vec<Descriptor> = blobs.iter().map(Blob::descriptor).collect();
-    let all = future::join_all(blobs.iter().zip(&wanted).map(|(content, wanted)| sink.put_blob(wanted, content)));
-    assert!(tokio::time::timeout(Duration::from_millis(300), all).await.is_err());
-    let puts = registry.asked().iter().filter(|asked| *asked == "PUT /hang").count();
-    assert_eq!(puts, 4, "no registry is sent more at a time");
-    for _ in 0..4 {
-        // What is left of the uploads that hang.
-        let _ = tokio::time::timeout(Duration::from_millis(50), sink.put_blob(&wanted[0], &blobs[0])).await;
+    for (size, places) in [((64 << 10) + 1, 4), (9, 16)] {
+        let more = 4;
+        let (registry, sink) =
+            sink(vec![begins("/hang").times(places + more), begins("/up/1"), on("PUT", "/hang").hang(), ends("/up/1")]);
+        let blobs: Vec<Blob> = (0..places + more).map(|number| Blob::new(vec![number as u8; size])).collect();
+        let wanted: Vec<Descriptor> = blobs.iter().map(Blob::descriptor).collect();
+        let all = future::join_all(blobs.iter().zip(&wanted).map(|(content, wanted)| sink.put_blob(wanted, content)));
+        assert!(tokio::time::timeout(Duration::from_millis(300), all).await.is_err());
+        let puts = registry.asked().iter().filter(|asked| *asked == "PUT /hang").count();
+        assert_eq!(puts, places, "no registry is sent more of {size} bytes at a time");
+        for _ in 0..more {
+            // What is left of the uploads that hang.
+            let _ = tokio::time::timeout(Duration::from_millis(50), sink.put_blob(&wanted[0], &blobs[0])).await;
+        }
+        let content = Blob::new("content");
+        sink.put_blob(&content.descriptor(), &content).await.unwrap();
     }
-    let content = Blob::new("content");
-    sink.put_blob(&content.descriptor(), &content).await.unwrap();
 }
