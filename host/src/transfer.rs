@@ -19,15 +19,13 @@ use tokio::task::JoinSet;
 use crate::error::{Code, Error, Result};
 use crate::limits::Limits;
 use crate::progress::{Event, Moved, Progress};
-use crate::source::sink::{Content, Document, Pushed, Sink};
+use crate::source::sink::{Content, Document, Pushed, SMALL, Sink};
 use crate::source::{ByteStream, Source, verify};
 
 /// Blobs under way at once: what a registry's host takes (registry.md, "Retry").
 const BLOBS: usize = 4;
 /// Manifests, indexes and small blobs under way at once.
 const DOCUMENTS: usize = 16;
-/// Up to here a blob costs no more than the questions about it.
-const SMALL: u64 = 64 << 10;
 /// Times that a blob is begun when the side that it comes from breaks off.
 const TRIES: u32 = 3;
 /// Before a blob is begun again.

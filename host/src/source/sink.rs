@@ -12,6 +12,10 @@ use portolan_oci::Descriptor;
 use super::ByteStream;
 use crate::error::Result;
 
+/// Up to here a blob costs what the questions about it cost, and not its bytes: a config, a statement, an empty layer. More
+/// of them move at a time, here and in a registry's lines.
+pub(crate) const SMALL: u64 = 64 << 10;
+
 /// A blob's bytes, as often as they are asked for: an upload that breaks starts over.
 #[async_trait]
 pub trait Content: Send + Sync {

@@ -6,6 +6,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
+use crate::source::sink::SMALL;
+
 /// Which line a request stands in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) enum Line {
@@ -24,9 +26,6 @@ pub(super) enum Line {
     /// Whoever asks has a place already.
     Seated,
 }
-
-/// Up to here a blob costs what the questions about it cost, and not its bytes: a config, a statement, an empty layer.
-const SMALL: u64 = 64 << 10;
 
 impl Line {
     /// Where to wait for a blob of so many bytes.
