@@ -15,10 +15,12 @@ use sha2::{Digest as _, Sha256};
 
 const TARGET: &str = "wasm32-unknown-unknown";
 
-/// The crates under `guest/` that become components: `portolan-NAME`, into `NAME.wasm`. The last two are for bundles: the
-/// host's stand-in and a command line, which alone import something else than our contract, WASI.
-const GUESTS: [&str; 11] =
-    ["resolve", "inspect", "layers", "create", "copy", "tags", "diff", "explain", "strategy", "provider", "adapter"];
+/// The crates under `guest/` that become components: `portolan-NAME`, into `NAME.wasm`. First the frontends.
+const FRONTENDS: [&str; 8] = ["resolve", "inspect", "layers", "create", "copy", "tags", "diff", "explain"];
+
+/// Then the strategy, and the parts of a bundle: the host's stand-in and a command line, which alone import something else
+/// than our contract, WASI.
+const OTHERS: [&str; 3] = ["strategy", "provider", "adapter"];
 
 /// The host's stand-in that asks registries too: `provider`'s crate once more, with a feature.
 const OF_REGISTRIES: &str = "provider-http";
@@ -59,16 +61,21 @@ fn build() -> Result<(), String> {
 
     target_is_installed()?;
     let target_dir = out.join("guests");
-    let modules = compile(&workspace, &target_dir, &GUESTS, &[])?;
-    for name in GUESTS {
-        component(&modules, name, &out.join(format!("{name}.wasm")))?;
+    let mut components = Vec::new();
+    let guests: Vec<&str> = FRONTENDS.into_iter().chain(OTHERS).collect();
+    let modules = compile(&workspace, &target_dir, &guests, &[])?;
+    for name in guests {
+        components.push((name.to_owned(), component(&modules, name)?));
     }
-    // The same crate once more, so it takes the place of the other module.
+    // The same crates once more, so they take the places of the other modules.
+    let judged = FRONTENDS.map(|name| format!("portolan-{name}/judged")).join(",");
+    let modules = compile(&workspace, &target_dir, &FRONTENDS, &["--features", &judged])?;
+    for name in FRONTENDS {
+        components.push((format!("{name}-judged"), component(&modules, name)?));
+    }
     let modules = compile(&workspace, &target_dir, &["provider"], &["--features", "http"])?;
-    component(&modules, "provider", &out.join(OF_REGISTRIES).with_extension("wasm"))?;
-    let names = GUESTS.into_iter().chain([OF_REGISTRIES]);
-    let components = names.map(|name| Ok((name.to_owned(), read(&out.join(name).with_extension("wasm"))?)));
-    pack("components", &components.collect::<Result<Vec<_>, String>>()?, &out)?;
+    components.push((OF_REGISTRIES.to_owned(), component(&modules, "provider")?));
+    pack("components", &components, &out)?;
     let sdk = out.join("sdk");
     lay_out_sdk(&workspace, &sdk)?;
     pack("sdk", &sources(&sdk)?, &out)
@@ -134,14 +141,13 @@ fn sources(folder: &Path) -> Result<Vec<(String, Vec<u8>)>, String> {
     Ok(found)
 }
 
-/// Makes a component of a core module.
-fn component(modules: &Path, name: &str, file: &Path) -> Result<(), String> {
+/// A component of a core module.
+fn component(modules: &Path, name: &str) -> Result<Vec<u8>, String> {
     let module = read(&modules.join(format!("portolan_{name}.wasm")))?;
-    let component = wit_component::ComponentEncoder::default()
+    wit_component::ComponentEncoder::default()
         .module(&module)
         .and_then(|encoder| encoder.validate(true).encode())
-        .map_err(|error| format!("portolan-{name} does not make a component: {error:#}"))?;
-    write(file, &component)
+        .map_err(|error| format!("portolan-{name} does not make a component: {error:#}"))
 }
 
 /// The folder of the guests' core modules.

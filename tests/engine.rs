@@ -48,12 +48,14 @@ fn builder() -> HostBuilder {
 #[tokio::test]
 async fn every_bundled_frontend_describes_itself_and_answers() {
     let host = host();
+    // The same strategy once more, and this time between two components.
+    let composed = builder().strategy(Component::Bundled(Bundled::Strategy)).build().unwrap();
     for bundled in Bundled::all().iter().copied().filter(|&bundled| bundled != Bundled::Strategy) {
         let frontend = host.load(Component::Bundled(bundled)).await.unwrap();
         let info = frontend.describe().await.unwrap();
         assert_eq!(info.name, bundled.name());
         let arguments: &[_] = match bundled {
-            Bundled::Explain => &[("kind", "reference"), ("text", "alpine")],
+            Bundled::Explain => &[("kind", "platform"), ("text", "linux/arm64"), ("among", "linux/arm64,linux/arm")],
             Bundled::Create => &[("source", REF), ("dry-run", "true")],
             Bundled::Diff => &[("a", REF), ("b", REF)],
             Bundled::Tags => &[("repo", "oci-layout://store")],
@@ -63,10 +65,12 @@ async fn every_bundled_frontend_describes_itself_and_answers() {
                 assert_eq!(denied.unwrap_err().status(), 4);
                 continue;
             }
-            _ => &[("ref", REF)],
+            _ => &[("ref", REF), ("platform", ARM64)],
         };
         let answer = ask(&host, &frontend, arguments).await.unwrap();
         assert!(!answer.is_empty(), "{}", bundled.name());
+        let frontend = composed.load(Component::Bundled(bundled)).await.unwrap();
+        assert_eq!(ask(&composed, &frontend, arguments).await.unwrap(), answer, "{}", bundled.name());
     }
 }
 

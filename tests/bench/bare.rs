@@ -1,19 +1,19 @@
 //! A frontend on a wasmtime that was told of no limits: what the sandbox is measured against.
 //!
-//! The component and its strategy are composed as the host does it, and the functions that it imports are as they are
+//! The component is the one that the host runs, with its strategy in it, and the functions that it imports are as they are
 //! generated for the host. Behind them is a source, which verifies what it hands out as ever, and nothing else: nothing is
 //! counted, remembered, looked up, granted or told.
 
 use std::sync::Arc;
 
+use portolan::Limits;
 use portolan::source::{Source, Target};
-use portolan::{Bundled, Limits};
 use portolan_oci::{Descriptor, Digest, Reference};
 use wasmtime::component::{Component, HasSelf, InstancePre, Linker};
 use wasmtime::{Config, Enabled, Engine, InstanceAllocationStrategy, PoolingAllocationConfig, Result, Store};
 
 use crate::bindings::{blobs, discovery, fetcher, frontend, host, pusher, resolver, types};
-use crate::compose::compose;
+use crate::embedded::COMPONENTS;
 
 /// A frontend that is ready to run.
 pub struct Bare {
@@ -31,11 +31,10 @@ struct World {
 }
 
 impl Bare {
-    /// One that reads `source`, whatever it asks for. With `clock` its code looks whether time is up, and it never is.
-    pub fn new(bundled: Bundled, pooling: bool, clock: bool, source: Arc<dyn Source>) -> Result<Self> {
+    /// `resolve`, reading `source`, whatever it asks for. With `clock` its code looks whether time is up, and it never is.
+    pub fn new(pooling: bool, clock: bool, source: Arc<dyn Source>) -> Result<Self> {
         let engine = engine(pooling, clock)?;
-        let composed = compose(bundled.bytes(), Bundled::Strategy.bytes()).map_err(wasmtime::Error::from_anyhow)?;
-        let component = Component::new(&engine, composed)?;
+        let component = Component::new(&engine, COMPONENTS.bytes("resolve-judged"))?;
         let mut linker = Linker::new(&engine);
         types::add_to_linker::<_, HasSelf<_>>(&mut linker, |world| world)?;
         host::add_to_linker::<_, HasSelf<_>>(&mut linker, |world| world)?;

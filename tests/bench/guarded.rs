@@ -8,8 +8,7 @@
 //! host itself can be told to let be: no limits, everything granted, nobody told.
 //!
 //! Nearly all of the difference is the clock: code with epochs in it looks at every turn of a loop and at every call whether
-//! time is up. Worst is what wasmtime itself makes to hand the index from the frontend to its strategy, a loop of a byte a
-//! turn: a tenth of what the guest takes without a clock, and a fifth of what it takes with one.
+//! time is up.
 
 #![allow(
     clippy::unwrap_used,
@@ -25,9 +24,9 @@ mod bare;
 #[allow(dead_code, unused_imports, reason = "they serve the host")]
 #[path = "../../host/src/bindings.rs"]
 mod bindings;
-#[allow(dead_code, reason = "it serves the host")]
-#[path = "../../host/src/engine/compose.rs"]
-mod compose;
+#[allow(dead_code, unused_imports, reason = "it serves the host, and is tested there")]
+#[path = "../../host/src/embedded.rs"]
+mod embedded;
 #[allow(dead_code, reason = "it serves the command line")]
 #[path = "../../host/src/bin/portolan/exit.rs"]
 mod exit;
@@ -36,11 +35,6 @@ mod made;
 #[path = "row.rs"]
 #[allow(dead_code, reason = "it serves other benchmarks as well")]
 mod row;
-
-/// What `compose` asks of its neighbours.
-mod load {
-    pub const STRATEGY: &str = "portolan:oci/strategy";
-}
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -127,7 +121,7 @@ async fn hosted(host: &Host, frontend: &Frontend, arguments: &[(&str, &str)], au
 
 fn measure(runtime: &Runtime, what: &str, pooling: bool, arguments: &[(&str, &str)]) {
     let source: Arc<dyn Source> = Arc::new(image());
-    let bare = |clock| Bare::new(Bundled::Resolve, pooling, clock, Arc::clone(&source)).unwrap();
+    let bare = |clock| Bare::new(pooling, clock, Arc::clone(&source)).unwrap();
     let (bare, clocked) = (bare(false), bare(true));
     let host = Host::builder().registry(Net(source)).pooling(pooling).platform("linux/amd64").build().unwrap();
     let frontend = runtime.block_on(host.load(Component::Bundled(Bundled::Resolve))).unwrap();

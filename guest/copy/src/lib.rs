@@ -26,7 +26,10 @@ use target::{Target, source_name};
 #[derive(Debug)]
 pub struct Copy;
 
+#[cfg(not(feature = "judged"))]
 portolan_sdk::frontend!(Copy);
+#[cfg(feature = "judged")]
+portolan_sdk::frontend!(Copy, portolan_strategy::Bundled);
 
 impl Frontend for Copy {
     fn describe() -> Info {

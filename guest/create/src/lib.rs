@@ -28,7 +28,10 @@ use source::Source;
 #[derive(Debug)]
 pub struct Create;
 
+#[cfg(not(feature = "judged"))]
 portolan_sdk::frontend!(Create);
+#[cfg(feature = "judged")]
+portolan_sdk::frontend!(Create, portolan_strategy::Bundled);
 
 impl Frontend for Create {
     fn describe() -> Info {

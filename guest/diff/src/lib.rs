@@ -64,7 +64,10 @@ const DIFFERENT: u8 = 6;
 #[derive(Debug)]
 pub struct Diff;
 
+#[cfg(not(feature = "judged"))]
 portolan_sdk::frontend!(Diff);
+#[cfg(feature = "judged")]
+portolan_sdk::frontend!(Diff, portolan_strategy::Bundled);
 
 impl Frontend for Diff {
     fn describe() -> Info {

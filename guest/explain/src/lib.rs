@@ -45,4 +45,7 @@ impl Frontend for Explain {
     }
 }
 
+#[cfg(not(feature = "judged"))]
 portolan_sdk::frontend!(Explain);
+#[cfg(feature = "judged")]
+portolan_sdk::frontend!(Explain, portolan_strategy::Bundled);

@@ -21,7 +21,10 @@ use std::collections::BTreeSet;
 #[derive(Debug)]
 pub struct Inspect;
 
+#[cfg(not(feature = "judged"))]
 portolan_sdk::frontend!(Inspect);
+#[cfg(feature = "judged")]
+portolan_sdk::frontend!(Inspect, portolan_strategy::Bundled);
 
 impl Frontend for Inspect {
     fn describe() -> Info {

@@ -16,7 +16,10 @@ use portolan_sdk::{Context, Failure, Frontend, Info, Parameter, Request, Respons
 #[derive(Debug)]
 pub struct Layers;
 
+#[cfg(not(feature = "judged"))]
 portolan_sdk::frontend!(Layers);
+#[cfg(feature = "judged")]
+portolan_sdk::frontend!(Layers, portolan_strategy::Bundled);
 
 /// By what a layer is known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -146,4 +146,7 @@ fn answered(response: Response, name: &str, meant: &Descriptor) -> Response {
     response.metadata("image.name", name).metadata("image.digest", meant.digest.as_str())
 }
 
+#[cfg(not(feature = "judged"))]
 portolan_sdk::resolver!(Resolve);
+#[cfg(feature = "judged")]
+portolan_sdk::resolver!(Resolve, portolan_strategy::Bundled);

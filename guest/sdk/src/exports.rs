@@ -8,8 +8,8 @@ use crate::bindings::writer::portolan::oci::types;
 use crate::failure::{Error, Failure};
 use crate::frontend::{Frontend, ImageResolver};
 use crate::host::{Level, Machine, Strategy};
-
 use crate::imports::Imports;
+pub use crate::imports::Plugged;
 use crate::parameter::{Info, Kind, Parameter};
 use crate::request::Request;
 use crate::response::{Body, Response};
@@ -17,7 +17,7 @@ use crate::typed::{Content, Parts, Query, ResolvedImage};
 
 /// Has a panic's message logged before the trap that it ends in, which says nothing of it.
 fn log_panics() {
-    std::panic::set_hook(Box::new(|info| Imports.log(Level::Error, &info.to_string())));
+    std::panic::set_hook(Box::new(|info| Imports::<Plugged>::NEW.log(Level::Error, &info.to_string())));
 }
 
 /// `describe` of a component.
@@ -37,9 +37,10 @@ pub fn describe<F: Frontend>() -> wit::Info {
 ///
 /// # Errors
 /// Whatever the frontend fails with, and arguments that it did not declare.
-pub fn solve<F: Frontend>(request: wit::Request) -> Result<wit::Response, types::Failure> {
+pub fn solve<F: Frontend, S: Strategy>(request: wit::Request) -> Result<wit::Response, types::Failure> {
     log_panics();
-    let answer = Request::parse(F::describe(), request.arguments).and_then(|request| F::solve(&Imports, request));
+    let request = Request::parse(F::describe(), request.arguments);
+    let answer = request.and_then(|request| F::solve(&Imports::<S>::NEW, request));
     match answer {
         Ok(Response { status, media_type, body, metadata }) => Ok(wit::Response {
             status,
@@ -59,7 +60,9 @@ pub fn solve<F: Frontend>(request: wit::Request) -> Result<wit::Response, types:
 ///
 /// # Errors
 /// Whatever the frontend fails with.
-pub fn resolve_image<F: ImageResolver>(query: build_host::Query) -> Result<build_host::Image, types::Failure> {
+pub fn resolve_image<F: ImageResolver, S: Strategy>(
+    query: build_host::Query,
+) -> Result<build_host::Image, types::Failure> {
     log_panics();
     let build_host::Query { reference, platform, parts, options } = query;
     let parts = Parts {
@@ -67,7 +70,7 @@ pub fn resolve_image<F: ImageResolver>(query: build_host::Query) -> Result<build
         manifest: parts.contains(build_host::Parts::MANIFEST),
         config: parts.contains(build_host::Parts::CONFIG),
     };
-    match F::resolve_image(&Imports, Query { reference, platform, parts, options }) {
+    match F::resolve_image(&Imports::<S>::NEW, Query { reference, platform, parts, options }) {
         Ok(ResolvedImage { repository, platform, index, manifest, config, platforms }) => Ok(build_host::Image {
             repository,
             platform,
@@ -86,7 +89,7 @@ pub fn resolve_image<F: ImageResolver>(query: build_host::Query) -> Result<build
 /// Whatever the strategy fails with, and a mode that there is not.
 pub fn match_name<S: Strategy>(entries: Vec<u8>, name: String, mode: String) -> Result<Vec<u32>, types::Failure> {
     log_panics();
-    self::mode(&mode).and_then(|mode| S::match_name(&Imports, &entries, &name, mode)).map_err(failure)
+    self::mode(&mode).and_then(|mode| S::match_name(&Imports::<Plugged>::NEW, &entries, &name, mode)).map_err(failure)
 }
 
 /// `select` of a component.
@@ -95,7 +98,7 @@ pub fn match_name<S: Strategy>(entries: Vec<u8>, name: String, mode: String) -> 
 /// Whatever the strategy fails with, and a mode that there is not.
 pub fn select<S: Strategy>(index: Vec<u8>, platform: String, mode: String) -> Result<Vec<u32>, types::Failure> {
     log_panics();
-    self::mode(&mode).and_then(|mode| S::select(&Imports, &index, &platform, mode)).map_err(failure)
+    self::mode(&mode).and_then(|mode| S::select(&Imports::<Plugged>::NEW, &index, &platform, mode)).map_err(failure)
 }
 
 fn mode(text: &str) -> Result<Mode, Failure> {

@@ -1,16 +1,37 @@
 //! The real host, as a component sees it: each question is one imported function.
 
+use std::marker::PhantomData;
+
 use portolan_oci::{Descriptor, Digest, Mode};
 
 use crate::bindings::writer::portolan::oci::{blobs, discovery, fetcher, host, pusher, resolver, strategy, types};
 use crate::failure::{Error, Failure, code};
-use crate::host::{Host, Item, Judgement, Level, Machine, Pushed, Pusher, Resolved, TagPage};
+use crate::host::{Host, Item, Judgement, Level, Machine, Pushed, Pusher, Resolved, Strategy, TagPage};
 
-/// Everything that the host links; what a frontend does not call is not imported.
+/// Everything that the host links; what a frontend does not call is not imported. `S` judges.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct Imports;
+pub struct Imports<S>(PhantomData<S>);
 
-impl Machine for Imports {
+impl<S> Imports<S> {
+    /// They hold nothing.
+    pub const NEW: Self = Imports(PhantomData);
+}
+
+/// The strategy that the host plugs in.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Plugged;
+
+impl Strategy for Plugged {
+    fn match_name(_: &impl Machine, entries: &[u8], name: &str, mode: Mode) -> Result<Vec<u32>, Failure> {
+        strategy::match_name(entries, name, mode.as_str()).map_err(failure)
+    }
+
+    fn select(_: &impl Machine, index: &[u8], platform: &str, mode: Mode) -> Result<Vec<u32>, Failure> {
+        strategy::select(index, platform, mode.as_str()).map_err(failure)
+    }
+}
+
+impl<S> Machine for Imports<S> {
     fn platform_text(&self) -> String {
         host::platform()
     }
@@ -30,7 +51,7 @@ impl Machine for Imports {
     }
 }
 
-impl Host for Imports {
+impl<S> Host for Imports<S> {
     fn resolve(&self, reference: &str) -> Result<Resolved, Error> {
         resolved(resolver::resolve(reference))
     }
@@ -68,7 +89,7 @@ impl Host for Imports {
     }
 }
 
-impl Pusher for Imports {
+impl<S> Pusher for Imports<S> {
     fn push(
         &self,
         repository: &str,
@@ -91,13 +112,13 @@ impl Pusher for Imports {
     }
 }
 
-impl Judgement for Imports {
+impl<S: Strategy> Judgement for Imports<S> {
     fn match_name(&self, entries: &[u8], name: &str, mode: Mode) -> Result<Vec<u32>, Failure> {
-        strategy::match_name(entries, name, mode.as_str()).map_err(failure)
+        S::match_name(self, entries, name, mode)
     }
 
     fn select(&self, index: &[u8], platform: &str, mode: Mode) -> Result<Vec<u32>, Failure> {
-        strategy::select(index, platform, mode.as_str()).map_err(failure)
+        S::select(self, index, platform, mode)
     }
 }
 

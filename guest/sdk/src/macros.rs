@@ -1,10 +1,14 @@
 //! One line turns a type into a component. Natively the line exports nothing, so that the same crate is tested by plain
 //! `cargo test` and linked into other native programs; that it names the type keeps it from being dead code there.
 
-/// Exports a [`Frontend`](crate::Frontend).
+/// Exports a [`Frontend`](crate::Frontend). The strategy that judges for it is the host's; one that is named behind it is
+/// linked in, and is not to be replaced.
 #[macro_export]
 macro_rules! frontend {
     ($frontend:ident) => {
+        $crate::frontend!($frontend, $crate::exports::Plugged);
+    };
+    ($frontend:ident, $strategy:path) => {
         #[cfg(not(target_family = "wasm"))]
         const _: fn() -> $crate::Info = <$frontend as $crate::Frontend>::describe;
 
@@ -25,7 +29,7 @@ macro_rules! frontend {
                     bindings::writer::exports::portolan::oci::frontend::Response,
                     bindings::writer::portolan::oci::types::Failure,
                 > {
-                    exports::solve::<$frontend>(request)
+                    exports::solve::<$frontend, $strategy>(request)
                 }
             }
 
@@ -34,11 +38,15 @@ macro_rules! frontend {
     };
 }
 
-/// Exports a [`Frontend`](crate::Frontend) that is an [`ImageResolver`](crate::ImageResolver) too.
+/// Exports a [`Frontend`](crate::Frontend) that is an [`ImageResolver`](crate::ImageResolver) too. Its strategy is as for
+/// [`frontend!`](crate::frontend!).
 #[macro_export]
 macro_rules! resolver {
     ($frontend:ident) => {
-        $crate::frontend!($frontend);
+        $crate::resolver!($frontend, $crate::exports::Plugged);
+    };
+    ($frontend:ident, $strategy:path) => {
+        $crate::frontend!($frontend, $strategy);
 
         #[cfg(target_family = "wasm")]
         const _: () = {
@@ -53,7 +61,7 @@ macro_rules! resolver {
                     bindings::resolution::exports::portolan::oci::image_resolver::Image,
                     bindings::writer::portolan::oci::types::Failure,
                 > {
-                    exports::resolve_image::<$frontend>(query)
+                    exports::resolve_image::<$frontend, $strategy>(query)
                 }
             }
 

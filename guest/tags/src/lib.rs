@@ -19,7 +19,10 @@ use version::Wanted;
 #[derive(Debug)]
 pub struct Tags;
 
+#[cfg(not(feature = "judged"))]
 portolan_sdk::frontend!(Tags);
+#[cfg(feature = "judged")]
+portolan_sdk::frontend!(Tags, portolan_strategy::Bundled);
 
 #[derive(Serialize)]
 struct Answer {

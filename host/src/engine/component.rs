@@ -93,6 +93,24 @@ impl Bundled {
     pub fn digest(self) -> Digest {
         COMPONENTS.digest(self.name())
     }
+
+    /// The same frontend with the bundled strategy linked in, which spares a run a second instance and all that crosses
+    /// between the two: for hosts that plug in no other.
+    pub(super) fn judged_bytes(self) -> &'static [u8] {
+        COMPONENTS.bytes(&self.judged())
+    }
+
+    /// The digest of those.
+    pub(super) fn judged_digest(self) -> Digest {
+        COMPONENTS.digest(&self.judged())
+    }
+
+    fn judged(self) -> String {
+        match self {
+            Bundled::Strategy => self.name().to_owned(),
+            frontend => format!("{}-judged", frontend.name()),
+        }
+    }
 }
 
 impl<'a> Component<'a> {
@@ -187,6 +205,7 @@ mod tests {
         for &bundled in Bundled::all() {
             assert_eq!(Bundled::named(bundled.name()), Some(bundled));
             assert_eq!(Format::of(bundled.bytes()), Format::Component, "{}", bundled.name());
+            assert_eq!(Format::of(bundled.judged_bytes()), Format::Component, "{}", bundled.name());
         }
         assert_eq!(Bundled::named("Resolve"), None);
     }

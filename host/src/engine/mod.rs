@@ -295,7 +295,7 @@ impl Host {
             return Ok(None);
         }
         let (label, digest) = (Component::Bundled(bundled).label(), bundled.digest());
-        let kept = Compiled::key(linker.engine(), &digest, &strategy.digest);
+        let kept = Compiled::key(linker.engine(), &bundled.judged_digest(), &strategy.digest);
         let Some(code) = compiled.get(linker.engine(), &kept) else { return Ok(None) };
         let draft = Draft { key, label, digest, shape: Shape::of_code(&code), kept, judge: None };
         self.keep(draft, &code).map(Some)
@@ -306,18 +306,22 @@ impl Host {
         let Inner { linker, strategy, compiled, limits, .. } = &*self.0;
         let component = given.component();
         let label = component.label();
-        let bytes = component.read(limits)?;
-        let (key, digest) = match given {
-            Given::Bundled(bundled) => (Key::Bundled(*bundled), bundled.digest()),
+        let mut bytes = component.read(limits)?;
+        let (key, digest, made_of) = match given {
+            Given::Bundled(bundled) if strategy.foreign.is_none() => {
+                bytes = Cow::Borrowed(bundled.judged_bytes());
+                (Key::Bundled(*bundled), bundled.digest(), bundled.judged_digest())
+            }
+            Given::Bundled(bundled) => (Key::Bundled(*bundled), bundled.digest(), bundled.digest()),
             Given::File(_) | Given::Bytes(_) | Given::Named(..) => {
                 let digest = Digest::sha256(&bytes);
-                (Key::Foreign(digest.clone()), digest)
+                (Key::Foreign(digest.clone()), digest.clone(), digest)
             }
         };
         if let Some(frontend) = self.find(&key) {
             return Ok(Opened::Ready(frontend));
         }
-        let kept = Compiled::key(linker.engine(), &digest, &strategy.digest);
+        let kept = Compiled::key(linker.engine(), &made_of, &strategy.digest);
         let code = compiled.get(linker.engine(), &kept);
         let shape = Shape::of(&bytes).map_err(|reason| LoadError::Invalid { component: label.clone(), reason })?;
         let mut draft = Draft { key, label, digest, shape, kept, judge: None };
