@@ -90,7 +90,7 @@ async fn play(pooling: bool, all: &[&Attack]) {
     let ended: Vec<String> = ended.iter().map(|(how, count)| format!("{count} {how}")).collect();
     let instances = if pooling { "pooling" } else { "on demand" };
     println!("{instances}: {} kinds, {:.0} s: {}", loaded.len(), started.elapsed().as_secs_f64(), ended.join(", "));
-    let [first, last] = [first, last].map(|held| Measured(vec![held.memory as f64 / (1 << 20) as f64]));
+    let [first, last] = [first, last].map(|held| Measured(vec![held.memory as f64 / 1024.0]));
     Row::new(format!("memory after {RUNS} hostile runs, {instances}"), "MiB", &last)
         .against("after the first 100", &first)
         .target(Target::RatioAtMost(TARGET))
