@@ -27,7 +27,7 @@ toolchain:
 servers:
 	@tests/install-servers.sh
 	@tests/install-go-servers.sh "$(TOOLS)" olareg buildkit
-	@if command -v go >/dev/null; then tests/install-go-tools.sh "$(TOOLS)" docker-buildx crane oras; fi
+	@if command -v go >/dev/null; then tests/install-go-tools.sh "$(TOOLS)" docker-buildx crane oras conformance grpcurl versitygw; fi
 	@tests/install-wasmtime.sh "$(TOOLS)"
 
 authors: toolchain
@@ -40,7 +40,7 @@ demo: toolchain ## Build, and take a multi-platform image of BuildKit's apart. N
 
 test: toolchain servers authors ## Every test.
 	@echo "==> cargo test (the first build compiles wasmtime, some minutes)"
-	@cargo test --workspace --locked
+	@cargo test --workspace --locked --features portolan/serve
 
 fuzz: toolchain ## Inputs for which a parser does not do what it must; FUZZ_SECONDS=60 each, FUZZ_TARGETS= chooses.
 	@tests/install-fuzz.sh "$(TOOLS)"
@@ -84,10 +84,11 @@ lint: toolchain deny ## Formatting, clippy, rustdoc and dependencies; warnings a
 	@cargo fmt --all --check
 	@cargo fmt --all --manifest-path guest/examples/Cargo.toml --check
 	@echo "==> cargo clippy"
-	@cargo clippy --workspace --all-targets --locked -- -D warnings
+	@cargo clippy --workspace --locked -- -D warnings
+	@cargo clippy --workspace --all-targets --features portolan/serve --locked -- -D warnings
 	@cargo clippy --manifest-path guest/examples/Cargo.toml --workspace --all-targets --locked -- -D warnings
 	@echo "==> cargo doc"
-	@RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --document-private-items --locked
+	@RUSTDOCFLAGS="-D warnings" cargo doc --workspace --features portolan/serve --no-deps --document-private-items --locked
 
 deny:
 	@tests/install-deny.sh "$(TOOLS)"

@@ -48,6 +48,8 @@ fn main() -> ExitCode {
 
 fn build() -> Result<(), String> {
     let here = folder("CARGO_MANIFEST_DIR")?;
+    #[cfg(feature = "serve")]
+    gateway(&here.join("proto"), &folder("OUT_DIR")?)?;
     let (workspace, out, ready) = (here.join(".."), folder("OUT_DIR")?, here.join("bundled"));
     if !workspace.join("guest").is_dir() {
         println!("cargo::rerun-if-changed={}", ready.display());
@@ -79,6 +81,23 @@ fn build() -> Result<(), String> {
     let sdk = out.join("sdk");
     lay_out_sdk(&workspace, &sdk)?;
     pack("sdk", &sources(&sdk)?, &out)
+}
+
+/// The gateway's messages and service, as Rust and as descriptors.
+#[cfg(feature = "serve")]
+fn gateway(protos: &Path, out: &Path) -> Result<(), String> {
+    println!("cargo::rerun-if-changed={}", protos.display());
+    let file = "portolan/v1/gateway.proto";
+    let fail = |error: &dyn std::fmt::Display| format!("{file} does not compile: {error}");
+    let mut compiler = protox::Compiler::new([protos]).map_err(|error| fail(&error))?;
+    compiler.include_source_info(true).include_imports(true).open_file(file).map_err(|error| fail(&error))?;
+    write(&out.join("gateway.bin"), &compiler.encode_file_descriptor_set())?;
+    tonic_prost_build::configure()
+        .build_client(false)
+        .build_transport(false)
+        .bytes(".portolan.v1")
+        .compile_fds(compiler.file_descriptor_set())
+        .map_err(|error| fail(&error))
 }
 
 /// Writes an archive, and its table: name, place in the archive unpacked, SHA-256.

@@ -4,12 +4,23 @@
 set -euo pipefail
 
 declare -A package=(
+    [conformance]=github.com/opencontainers/distribution-spec/conformance
     [crane]=github.com/google/go-containerregistry/cmd/crane
     [docker-buildx]=github.com/docker/buildx/cmd/buildx
+    [grpcurl]=github.com/fullstorydev/grpcurl/cmd/grpcurl
     [oras]=oras.land/oras/cmd/oras
     [regctl]=github.com/regclient/regclient/cmd/regctl
+    [versitygw]=github.com/versity/versitygw/cmd/versitygw
 )
-declare -A version=([crane]=v0.21.0 [docker-buildx]=v0.36.0 [oras]=v1.3.6 [regctl]=v0.11.7)
+declare -A version=(
+    [conformance]=v0.0.0-20260831232431-97274622c111
+    [crane]=v0.21.0
+    [docker-buildx]=v0.36.0
+    [grpcurl]=v1.9.4
+    [oras]=v1.3.6
+    [regctl]=v0.11.7
+    [versitygw]=v1.8.0
+)
 
 tools=$1
 shift

@@ -79,6 +79,8 @@ fn every_command_has_a_page() {
     portolan(&folder).ok("man .");
     let mut pages: Vec<String> =
         fs::read_dir(folder.path()).unwrap().map(|page| page.unwrap().file_name().into_string().unwrap()).collect();
+    // It is there where the program was built with it.
+    pages.retain(|page| page != "portolan-serve.1");
     pages.sort();
     let mut expected: Vec<String> = COMMANDS.map(|command| format!("portolan-{command}.1")).to_vec();
     expected.extend(["portolan.1", "portolan-explain-policy.1", "portolan-explain-registry.1"].map(str::to_owned));
@@ -100,5 +102,7 @@ fn the_list_of_commands_is_whole() {
     let list = help.split("Commands:\n").nth(1).unwrap().split("\n\n").next().unwrap();
     let mut listed: Vec<&str> = list.lines().filter_map(|line| line.split_whitespace().next()).collect();
     listed.sort_unstable();
+    // It is there where the program was built with it.
+    listed.retain(|command| *command != "serve");
     assert_eq!(listed, COMMANDS);
 }

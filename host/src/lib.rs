@@ -52,6 +52,8 @@ pub mod limits;
 pub mod policy;
 mod private;
 pub mod progress;
+#[cfg(feature = "serve")]
+pub mod serve;
 mod session;
 pub mod source;
 mod transfer;

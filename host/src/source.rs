@@ -6,7 +6,7 @@
 //! What a source hands out as a document is verified: digest, size, and that its media type and its shape agree.
 
 pub mod archive;
-mod blob;
+pub(crate) mod blob;
 pub mod buildkit;
 mod buildx;
 pub mod containerd;
@@ -19,6 +19,8 @@ mod lock;
 pub mod memory;
 pub mod registry;
 pub mod sink;
+#[cfg(feature = "serve")]
+pub(crate) mod spool;
 mod store;
 pub(crate) mod verify;
 mod write;
@@ -63,6 +65,12 @@ pub trait Registries: Send + Sync {
     fn repository(&self, reference: &Reference) -> Arc<dyn Source>;
 }
 
+impl<T: Registries + ?Sized> Registries for Arc<T> {
+    fn repository(&self, reference: &Reference) -> Arc<dyn Source> {
+        (**self).repository(reference)
+    }
+}
+
 /// One repository of a registry, or one store.
 #[async_trait]
 pub trait Source: Send + Sync {
@@ -72,6 +80,11 @@ pub trait Source: Send + Sync {
     /// The root that a tag or digest means now. Stores know digests only. Where the document has to be read to know what
     /// it is, `limits` bound it.
     async fn resolve(&self, target: Target<'_>, limits: &Limits) -> Result<Descriptor>;
+
+    /// What is stored under a digest of which nothing else is known: a blob, mostly, whose media type nobody says.
+    async fn locate(&self, digest: &Digest, limits: &Limits) -> Result<Descriptor> {
+        self.resolve(Target::Digest(digest), limits).await
+    }
 
     /// A document, verified, of at most what `limits` allow for its kind.
     async fn fetch(&self, descriptor: &Descriptor, limits: &Limits) -> Result<Bytes>;

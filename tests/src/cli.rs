@@ -9,6 +9,8 @@ use std::process::{Child, Command, Output, Stdio};
 
 use tempfile::TempDir;
 
+use crate::serving::Serving;
+
 /// The program, in a folder of the caller's choice, with a home of its own: no credentials, no proxy, an empty cache.
 pub struct Cli {
     program: String,
@@ -89,6 +91,15 @@ impl Cli {
         let mut command = self.command(line.split_whitespace());
         command.stdout(Stdio::null()).stderr(Stdio::null());
         command.spawn().unwrap_or_else(|error| panic!("{}: {error}", self.program))
+    }
+
+    /// Starts `serve` with the words of a line, on free ports of 127.0.0.1, one for callers and one for who runs it.
+    pub fn serve(&self, line: &str) -> Serving {
+        let words = "serve --listen 127.0.0.1:0 --operators 127.0.0.1:0".split(' ').chain(line.split_whitespace());
+        let mut command = self.command(words);
+        command.stdout(Stdio::null()).stderr(Stdio::piped());
+        let process = command.spawn().unwrap_or_else(|error| panic!("{}: {error}", self.program));
+        Serving::of(process, 2)
     }
 
     /// Runs the program with the words of a line.

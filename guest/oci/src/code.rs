@@ -39,6 +39,27 @@ pub enum Code {
 }
 
 impl Code {
+    /// The code of a text that crossed the boundary; what is not known here is [`Other`](Code::Other).
+    pub fn named(text: &str) -> Code {
+        let known = [
+            Code::InvalidReference,
+            Code::NotFound,
+            Code::Denied,
+            Code::Forbidden,
+            Code::Unauthorized,
+            Code::RateLimited,
+            Code::DigestMismatch,
+            Code::TooLarge,
+            Code::Malformed,
+            Code::Conflict,
+            Code::Unsupported,
+            Code::Unavailable,
+            Code::Offline,
+            Code::Budget,
+        ];
+        known.into_iter().find(|code| code.as_str() == text).unwrap_or(Code::Other)
+    }
+
     /// The code as it crosses the boundary.
     pub fn as_str(self) -> &'static str {
         match self {

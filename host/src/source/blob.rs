@@ -36,7 +36,7 @@ const STRIDE: u64 = 64 << 20;
 
 /// Bytes of known length.
 #[derive(Debug, Clone)]
-pub(super) struct Blob {
+pub(crate) struct Blob {
     place: Place,
     length: u64,
 }
@@ -71,7 +71,7 @@ pub(super) struct Stamp {
 
 impl Blob {
     /// `length` bytes of `file` from `start`.
-    pub(super) fn new(file: Arc<File>, start: u64, length: u64) -> Self {
+    pub(crate) fn new(file: Arc<File>, start: u64, length: u64) -> Self {
         Blob { place: Place::File(file, start), length }
     }
 
@@ -160,7 +160,7 @@ pub(super) async fn done<T>(work: impl Future<Output = Result<T, JoinError>>) ->
 
 /// A blob in pieces, verified: the last piece comes after the verdict. While a piece is on its way, the next one is read
 /// and hashed.
-pub(super) fn pieces(blob: Blob, verifier: Verifier) -> ByteStream {
+pub(crate) fn pieces(blob: Blob, verifier: Verifier) -> ByteStream {
     let first = Ahead::start(Reading { blob, reader: None, verifier });
     stream::try_unfold(Some(first), |ahead| async {
         let Some(ahead) = ahead else { return Ok(None) };
@@ -278,7 +278,7 @@ pub(super) fn hash(start: &[u8], reader: &mut impl Read) -> io::Result<(Digest, 
 }
 
 /// All of a stream, for content of bounded size.
-pub(super) async fn collect(mut pieces: ByteStream) -> Result<Bytes> {
+pub(crate) async fn collect(mut pieces: ByteStream) -> Result<Bytes> {
     let first = pieces.try_next().await?.unwrap_or_default();
     let Some(second) = pieces.try_next().await? else { return Ok(first) };
     let mut all = Vec::from(first);

@@ -43,7 +43,11 @@ pub enum Named {
 impl Named {
     /// What the [`argument`] says.
     pub fn of(matches: &ArgMatches) -> Result<Named, Exit> {
-        let name = matches.get_one::<String>("frontend").map_or("", String::as_str);
+        Named::parse(matches.get_one::<String>("frontend").map_or("", String::as_str))
+    }
+
+    /// What a text names.
+    pub fn parse(name: &str) -> Result<Named, Exit> {
         if let Some(bundled) = Bundled::named(name).filter(|_| FRONTENDS.iter().any(|(command, ..)| *command == name)) {
             return Ok(Named::Bundled(bundled));
         }

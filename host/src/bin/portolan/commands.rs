@@ -21,7 +21,7 @@ const RUN_EXAMPLE: &str = "portolan run ./frontend.wasm --help\n  portolan run o
 
 /// Whether a command may move blobs: what is foreign may.
 pub fn moves_blobs(words: &[OsString]) -> bool {
-    words.first().is_some_and(|first| ["copy", "create", "run"].iter().any(|moving| first == moving))
+    words.first().is_some_and(|first| ["copy", "create", "run", "serve"].iter().any(|moving| first == moving))
 }
 
 /// Does what the words say; the status to exit with.
@@ -46,6 +46,8 @@ pub async fn run(words: &[OsString], screen: &Screen) -> Result<u8, Exit> {
         "publish" => publish::publish(rest).await,
         "bundle" => bundle::bundle(rest).await,
         "completions" => manual::completions(rest, tree).await,
+        #[cfg(feature = "serve")]
+        "serve" => crate::serve::serve(rest).await,
         "man" => manual::pages(rest, tree).await,
         _ => match (FRONTENDS.iter().find(|(name, ..)| *name == first), elsewhere::here(first)) {
             (Some((name, _, example)), _) => {
@@ -83,6 +85,8 @@ fn top() -> Command {
         ("bundle", bundle::ABOUT),
         ("completions", manual::COMPLETIONS_ABOUT),
         ("man", manual::PAGES_ABOUT),
+        #[cfg(feature = "serve")]
+        ("serve", crate::serve::ABOUT),
     ]);
     root().subcommands(commands.map(|(name, about)| Command::new(name).about(about)))
 }
@@ -111,6 +115,8 @@ async fn tree() -> Result<Command, Exit> {
         bundle::command().name("bundle"),
         manual::completions_command().name("completions"),
         manual::pages_command().name("man"),
+        #[cfg(feature = "serve")]
+        crate::serve::command().name("serve"),
     ]))
 }
 

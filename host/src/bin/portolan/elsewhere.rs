@@ -1,7 +1,7 @@
 //! What people type who come from crane, skopeo, regctl, oras or docker, and what it is here. Nothing is run for them: what
 //! was meant is for them to say.
 
-const ELSEWHERE: [(&[&str], &str); 12] = [
+const ELSEWHERE: &[(&[&str], &str)] = &[
     (
         &["login", "logout", "auth"],
         "`docker login HOST` or `podman login HOST` keeps credentials where Portolan reads them",
@@ -19,6 +19,8 @@ const ELSEWHERE: [(&[&str], &str); 12] = [
         "portolan create -t NEW OLD… makes an index of what there is; layers are a builder's business",
     ),
     (&["discover", "referrers", "tree"], "portolan inspect REF --referrers"),
+    #[cfg(not(feature = "serve"))]
+    (&["serve"], "this program was built without the gateway: cargo install portolan --features serve"),
     (&["delete", "rm", "gc", "mutate", "rebase", "sign"], "Portolan deletes, changes and signs no image"),
 ];
 

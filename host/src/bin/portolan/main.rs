@@ -27,6 +27,8 @@ mod progress;
 mod publish;
 mod query;
 mod registries;
+#[cfg(feature = "serve")]
+mod serve;
 mod setup;
 mod sides;
 mod stores;

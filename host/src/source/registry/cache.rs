@@ -335,16 +335,16 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let cache = Cache::new(folder.path().join("documents"));
         let (bytes, digest) = (Bytes::from_static(b"{}"), Digest::sha256(b"{}"));
-        let ada = cache.identity(&password("ada", "hunter2")).unwrap();
-        cache.keep(&digest, &bytes, REPOSITORY, &ada);
-        cache.keep(&digest, &bytes, REPOSITORY, &ada);
+        let otto = cache.identity(&password("otto", "hunter2")).unwrap();
+        cache.keep(&digest, &bytes, REPOSITORY, &otto);
+        cache.keep(&digest, &bytes, REPOSITORY, &otto);
         let access = fs::read_to_string(access_path(&cache.path(&digest).unwrap())).unwrap();
         assert_eq!(access.lines().count(), 1);
-        assert!(!access.contains("hunter2") && !access.contains("ada"), "{access}");
+        assert!(!access.contains("hunter2") && !access.contains("otto"), "{access}");
         let strange = Digest::parse_any("x+y:../../../etc").ok();
         assert!(strange.is_none_or(|digest| cache.path(&digest).is_none()));
         let other = Cache::new(folder.path().join("other"));
-        assert_ne!(other.identity(&password("ada", "hunter2")), Some(ada), "each folder has its salt");
+        assert_ne!(other.identity(&password("otto", "hunter2")), Some(otto), "each folder has its salt");
     }
 
     #[test]

@@ -118,15 +118,36 @@ impl Repository {
         self.without_referrers.lock().unwrap_or_else(PoisonError::into_inner).insert(endpoint.host());
     }
 
-    /// The root at one host; `None` if it is not there.
-    async fn root_at(&self, endpoint: &Endpoint, root: &Root<'_>, limits: &Limits) -> Result<Option<Descriptor>> {
-        if let Some(found) = self.root_in(endpoint, root, Area::Manifests, limits).await? {
-            return Ok(Some(found));
+    /// The root at one host, in the first of these areas that has it; `None` if it is not there.
+    async fn root_at(
+        &self,
+        endpoint: &Endpoint,
+        root: &Root<'_>,
+        areas: &[Area],
+        limits: &Limits,
+    ) -> Result<Option<Descriptor>> {
+        for &area in areas {
+            if let Some(found) = self.root_in(endpoint, root, area, limits).await? {
+                return Ok(Some(found));
+            }
         }
-        match root.digest {
-            Some(_) => self.root_in(endpoint, root, Area::Blobs, limits).await,
-            None => Ok(None),
+        Ok(None)
+    }
+
+    /// The root at the first host that has it.
+    async fn root(&self, root: &Root<'_>, areas: &[Area], need: Need, limits: &Limits) -> Result<Descriptor> {
+        let mut tried = self.tried();
+        for (_, endpoint) in self.route("resolve")?.hosts(need) {
+            if tried.skips(endpoint) {
+                continue;
+            }
+            match self.root_at(endpoint, root, areas, limits).await {
+                Ok(Some(found)) => return Ok(found),
+                Ok(None) => tried.add(endpoint, absent(endpoint, "resolve", root.subject.clone())),
+                Err(error) => tried.add(endpoint, error),
+            }
         }
+        Err(tried.error(|| self.nobody("resolve", &root.subject, need)))
     }
 
     /// The root in one area; `None` if it is not there.
@@ -431,22 +452,21 @@ impl Source for Repository {
             return self.recalled(&root, limits).await;
         }
         // What a digest names, everybody may say: it is verified. What a tag means, only who is trusted with that.
-        let need = if root.digest.is_some() { Need::Pull } else { Need::Resolve };
-        let work = async {
-            let mut tried = self.tried();
-            for (_, endpoint) in self.route("resolve")?.hosts(need) {
-                if tried.skips(endpoint) {
-                    continue;
-                }
-                match self.root_at(endpoint, &root, limits).await {
-                    Ok(Some(found)) => return Ok(found),
-                    Ok(None) => tried.add(endpoint, absent(endpoint, "resolve", root.subject.clone())),
-                    Err(error) => tried.add(endpoint, error),
-                }
-            }
-            Err(tried.error(|| self.nobody("resolve", &root.subject, need)))
+        let (need, areas): (_, &[Area]) = match root.digest {
+            Some(_) => (Need::Pull, &[Area::Manifests, Area::Blobs]),
+            None => (Need::Resolve, &[Area::Manifests]),
         };
+        let work = self.root(&root, areas, need, limits);
         self.shared.resolving.join((root.subject.clone(), limits.document), work).await
+    }
+
+    async fn locate(&self, digest: &Digest, limits: &Limits) -> Result<Descriptor> {
+        self.computable("resolve", digest)?;
+        let root = Root { subject: self.subject(digest), text: digest.as_str(), digest: Some(digest) };
+        if self.shared.client.is_offline() {
+            return self.recalled(&root, limits).await;
+        }
+        self.root(&root, &[Area::Blobs, Area::Manifests], Need::Pull, limits).await
     }
 
     async fn fetch(&self, descriptor: &Descriptor, limits: &Limits) -> Result<Bytes> {

@@ -1,0 +1,136 @@
+//! A file without a name that content is gathered in, before anybody knows what it is: it goes with whoever holds it.
+
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::FileExt as _;
+use std::path::Path;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use futures_util::TryStreamExt as _;
+use portolan_oci::Descriptor;
+
+use super::ByteStream;
+use super::blob::{Blob, pieces, work_on};
+use super::sink::Content;
+use super::verify::Verifier;
+use crate::error::{Code, Error, Result};
+
+/// What is written at a time.
+const BATCH: usize = 1 << 20;
+
+/// See the module.
+#[derive(Debug)]
+pub(crate) struct Spool {
+    file: Arc<File>,
+    length: u64,
+}
+
+impl Spool {
+    /// An empty one, on the disk of `folder`.
+    pub(crate) fn new(folder: &Path) -> io::Result<Spool> {
+        Ok(Spool { file: Arc::new(tempfile::tempfile_in(folder)?), length: 0 })
+    }
+
+    /// Bytes so far.
+    pub(crate) fn length(&self) -> u64 {
+        self.length
+    }
+
+    /// Adds all of a stream. What came before it broke stays, so that whoever sends can go on behind it.
+    pub(crate) async fn append(&mut self, mut content: ByteStream, most: u64) -> Result<()> {
+        let mut batch = Vec::new();
+        loop {
+            let piece = content.try_next().await;
+            let ended = !matches!(piece, Ok(Some(_)));
+            if let Ok(Some(piece)) = &piece {
+                if self.length + (batch.len() + piece.len()) as u64 > most {
+                    return Err(failed(Code::TooLarge, format!("it has more than {most} bytes")));
+                }
+                batch.extend_from_slice(piece);
+            }
+            if batch.len() >= BATCH || ended {
+                let (full, file, at) = (std::mem::take(&mut batch), Arc::clone(&self.file), self.length);
+                let length = full.len() as u64;
+                let written = work_on(length, move || file.write_all_at(&full, at)).await?;
+                written.map_err(|error| failed(Code::Other, format!("it cannot be kept meanwhile: {error}")))?;
+                self.length += length;
+            }
+            match piece {
+                Ok(Some(_)) => {}
+                Ok(None) => return Ok(()),
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    /// All of it, as what it is said to be.
+    pub(crate) fn content(&self, descriptor: Descriptor) -> Spooled {
+        Spooled { file: Arc::clone(&self.file), descriptor }
+    }
+}
+
+/// What was gathered, to be read as often as one likes.
+pub(crate) struct Spooled {
+    file: Arc<File>,
+    descriptor: Descriptor,
+}
+
+impl Spooled {
+    /// Bytes of it that are there, from `at` on. Nobody has verified them.
+    pub(crate) async fn part(&self, at: u64, length: u64) -> Result<Bytes> {
+        let blob = Blob::new(Arc::clone(&self.file), 0, self.descriptor.size);
+        let part = work_on(length, move || blob.read(at, length)).await?;
+        part.map(Bytes::from).map_err(|error| failed(Code::Other, format!("it cannot be read again: {error}")))
+    }
+
+    /// Whether it is what it is said to be.
+    pub(crate) async fn verify(&self) -> Result<()> {
+        self.open().await?.try_for_each(|_| std::future::ready(Ok(()))).await
+    }
+}
+
+#[async_trait]
+impl Content for Spooled {
+    async fn open(&self) -> Result<ByteStream> {
+        let verifier = Verifier::new("what was sent", &self.descriptor)?;
+        Ok(pieces(Blob::new(Arc::clone(&self.file), 0, self.descriptor.size), verifier))
+    }
+}
+
+fn failed(code: Code, detail: String) -> Error {
+    Error::new(code, "take in", "what was sent", detail)
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::{StreamExt as _, stream};
+
+    use portolan_oci::Digest;
+
+    use super::*;
+
+    fn sent(pieces: &'static [&'static str]) -> ByteStream {
+        stream::iter(pieces.iter().map(|piece| Ok(Bytes::from(*piece)))).boxed()
+    }
+
+    #[tokio::test]
+    async fn what_was_gathered_is_verified_when_it_is_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut spool = Spool::new(folder.path()).unwrap();
+        spool.append(sent(&["hel", "lo"]), 5).await.unwrap();
+        let error = spool.append(sent(&["!"]), 5).await.unwrap_err();
+        assert_eq!((error.code(), spool.length()), (Code::TooLarge, 5));
+        let broken = sent(&[" world"]).chain(stream::iter([Err(failed(Code::Unavailable, "gone".into()))])).boxed();
+        assert_eq!(spool.append(broken, 100).await.unwrap_err().code(), Code::Unavailable);
+        assert_eq!(spool.length(), 11, "who sends goes on behind what came");
+
+        let read = |bytes: &'static [u8]| spool.content(Descriptor::new("a/b", Digest::sha256(bytes), 11));
+        let pieces: Vec<Bytes> = read(b"hello world").open().await.unwrap().try_collect().await.unwrap();
+        assert_eq!(pieces.concat(), b"hello world");
+        read(b"hello world").verify().await.unwrap();
+        assert_eq!(read(b"hello earth").verify().await.unwrap_err().code(), Code::DigestMismatch);
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0, "it has no name");
+    }
+}
