@@ -39,6 +39,8 @@ demo: toolchain ## Build, and take a multi-platform image of BuildKit's apart. N
 	@tests/demo.sh "$(CARGO_TARGET_DIR)/debug/portolan"
 
 test: toolchain servers authors ## Every test.
+	@echo "==> go vet and go test: the gateway's client in Go"
+	@cd clients/go && go vet ./... && go test ./...
 	@echo "==> cargo test (the first build compiles wasmtime, some minutes)"
 	@cargo test --workspace --locked --features portolan/serve
 

@@ -6,6 +6,8 @@
 mod callers;
 #[path = "serve/conformance.rs"]
 mod conformance;
+#[path = "serve/go.rs"]
+mod go;
 #[path = "serve/grpc.rs"]
 mod grpc;
 #[path = "serve/pull.rs"]

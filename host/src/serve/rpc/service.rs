@@ -258,17 +258,17 @@ impl Service {
             let message = format!("{} is a blob, which has no name", blob.digest);
             return Err(Problem::new(Code::InvalidReference, blob.digest.as_str(), message).into());
         }
+        let sink = target.sink().map_err(told)?;
+        // Then nothing of it has to be sent: whoever sends is told while they do.
+        if sink.has(&blob).await.map_err(told)? {
+            return Ok(false);
+        }
         let kept = |error: std::io::Error| Status::internal(format!("what is sent cannot be kept meanwhile: {error}"));
         let mut spool = Spool::new(&self.folder).map_err(kept)?;
         spool.append(sent, self.most.min(blob.size)).await.map_err(told)?;
-        let (content, sink) = (spool.content(blob.clone()), target.sink().map_err(told)?);
-        let there = sink.has(&blob).await.map_err(told)?;
-        match there {
-            true => content.verify().await.map_err(told)?,
-            false => sink.put_blob(&blob, &content).await.map_err(told)?,
-        }
+        sink.put_blob(&blob, &spool.content(blob.clone())).await.map_err(told)?;
         sink.commit().await.map_err(told)?;
-        Ok(!there)
+        Ok(true)
     }
 }
 
