@@ -4,7 +4,6 @@ use std::path::Path;
 use std::process::Command;
 
 use portolan_oci::Digest;
-use portolan_tests::fixtures;
 use portolan_tests::registry::{Registry, get, run};
 
 use super::{before, cli, registry};
@@ -38,7 +37,11 @@ fn containerd_pulls_and_pushes_through_it() {
 
     let target = Registry::start();
     let serving = before(&cli, target.host(), "--push *");
-    let layout = fixtures::layout("buildkit-multi").display().to_string();
+    // All of it, as its only image.
+    let layout = tempfile::tempdir().unwrap();
+    let all = format!("oci-layout://{}:1.4", layout.path().display());
+    cli.ok(&format!("copy {reference} {all} --plain-http --quiet"));
+    let layout = layout.path().display().to_string();
     for _ in 0..2 {
         example("push", &[serving.host(), &format!("{}/app:1.4", target.host()), &layout]);
     }
