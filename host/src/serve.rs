@@ -1,6 +1,6 @@
 //! The gateway: resolve, fetch and push as a service, for build hosts in any language and for more than one machine.
 //!
-//! Two doors lead to one [`Gateway`](gateway): gRPC (`rpc`, `proto/portolan/v1/gateway.proto`), and the distribution API
+//! Two doors lead to one `gateway`: gRPC (`rpc`, `proto/portolan/v1/gateway.proto`), and the distribution API
 //! that every registry client speaks (`distribution`), which makes of it a registry that others are pulled through. Both are
 //! behind the same sockets (`listen`), and who calls is known before anything is asked (`caller`).
 //!

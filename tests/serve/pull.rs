@@ -4,6 +4,7 @@ use std::process::Command;
 
 use portolan_hostile::{Hostile, on};
 use portolan_oci::Digest;
+use portolan_tests::containerd::Containerd;
 use portolan_tests::registry::{Registry, run};
 use portolan_tests::serving::ask;
 use portolan_tests::tools;
@@ -43,6 +44,25 @@ fn clients_that_others_wrote_pull_through_it() {
     let (ours, theirs) = (pulled(serving.host(), "ours"), pulled(registry.host(), "theirs"));
     assert!(theirs.len() > 10);
     assert!(ours == theirs, "what came through the gateway is something else");
+}
+
+#[test]
+fn containerd_pulls_through_it_as_a_mirror() {
+    let (cli, registry) = (cli(), registry());
+    cli.asks(&["r.example"], registry.host());
+    let serving = cli.serve("--pull r.example/*");
+    let scratch = tempfile::tempdir().unwrap();
+    let folder = scratch.path().join("r.example");
+    std::fs::create_dir(&folder).unwrap();
+    // Where the registry itself would be there is nobody.
+    let text = format!(
+        "server = \"http://127.0.0.1:1\"\n[host.\"http://{}\"]\ncapabilities = [\"pull\", \"resolve\"]\n",
+        serving.host()
+    );
+    std::fs::write(folder.join("hosts.toml"), text).unwrap();
+    let listed = Containerd::start().pull_by(scratch.path(), "r.example/app:1.4", "linux/amd64");
+    let (_, index) = portolan_tests::registry::get(registry.host(), "/v2/app/manifests/1.4");
+    assert!(listed.contains(Digest::sha256(&index).as_str()), "{listed}");
 }
 
 #[test]
@@ -95,7 +115,7 @@ fn what_is_there_and_what_is_not() {
         (format!("/v2/app/blobs/{absent}"), 404, "BLOB_UNKNOWN"),
         ("/v2/app/blobs/sha256:short".to_owned(), 400, "NAME_INVALID"),
         ("/v2/App/manifests/1".to_owned(), 400, "NAME_INVALID"),
-        ("/v2/_catalog".to_owned(), 405, "UNSUPPORTED"),
+        ("/v2/_catalog".to_owned(), 404, "NAME_UNKNOWN"),
         ("/favicon.ico".to_owned(), 404, "NAME_UNKNOWN"),
     ] {
         let answer = get(&path);

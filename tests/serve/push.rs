@@ -42,8 +42,8 @@ fn an_upload_goes_on_where_it_is() {
     let answer = ask(host, "PUT", &format!("{place}?digest={wrong}"), &[], b" world");
     assert_eq!(answer.status, 400, "{}", answer.text());
     assert_eq!(get(registry.host(), &format!("/v2/app/blobs/{wrong}")).0, 404);
-    // All of it came, only its name was wrong.
-    let stored = ask(host, "PUT", &format!("{place}?digest={digest}"), &[], b"");
+    assert_eq!(ask(host, "PUT", &place, &[], b" world").status, 400, "nobody says what it is");
+    let stored = ask(host, "PUT", &format!("{place}?digest={digest}"), &[], b" world");
     assert_eq!(stored.status, 201, "{}", stored.text());
     assert_eq!(get(registry.host(), &format!("/v2/app/blobs/{digest}")), (200, b"hello world".to_vec()));
     assert_eq!(ask(host, "GET", &place, &[], b"").status, 404, "it is over");
@@ -51,6 +51,10 @@ fn an_upload_goes_on_where_it_is() {
     let at_once = Digest::sha256(b"at once");
     let stored = ask(host, "POST", &format!("/v2/app/blobs/uploads/?digest={at_once}"), &[], b"at once");
     assert_eq!(stored.status, 201, "{}", stored.text());
+    for _ in 0..70 {
+        let failed = ask(host, "POST", &format!("/v2/app/blobs/uploads/?digest={wrong}"), &[], b"x");
+        assert_eq!(failed.status, 400, "{}", failed.text());
+    }
     let place = ask(host, "POST", "/v2/app/blobs/uploads/", &[], b"").header("location").unwrap().to_owned();
     assert_eq!(ask(host, "DELETE", &place, &[], b"").status, 204);
     assert_eq!(ask(host, "PATCH", &place, &[], b"x").status, 404);

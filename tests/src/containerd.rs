@@ -75,6 +75,15 @@ impl Containerd {
         run(&mut command, "containerd");
     }
 
+    /// Pulls an image as the folder `hosts` says where it is, and unpacks one platform of it; the list of what is there then.
+    pub fn pull_by(&self, hosts: &Path, name: &str, platform: &str) -> String {
+        let mut command = self.ctr("default");
+        command.args(["images", "pull", "--snapshotter", "native", "--platform", platform, "--hosts-dir"]);
+        run(command.arg(hosts).arg(name), "containerd");
+        let listed = run(self.ctr("default").args(["images", "ls"]), "containerd");
+        String::from_utf8_lossy(&listed.stdout).into_owned()
+    }
+
     /// Pulls one platform of an image from a registry that speaks plain HTTP.
     pub fn pull(&self, namespace: &str, name: &str, platform: &str) {
         let mut command = self.ctr(namespace);

@@ -208,9 +208,9 @@ fn caller<'a>(document: &Document<'a>, name: &str, table: &Table<'a>) -> Result<
             "secret" => {
                 let said = document.string(value)?;
                 let digest = |text: &String| {
-                    Digest::parse(text).map_err(|error| {
-                        format!("{error}; a secret is said by its SHA-256: `printf %s SECRET | sha256sum`")
-                    })
+                    let digest = Digest::parse(text).ok().filter(|_| text.starts_with("sha256:"));
+                    digest
+                        .ok_or("a secret is said by its SHA-256, as sha256:HEX: `printf %s SECRET | sha256sum`".into())
                 };
                 known.secret = Some(document.parsed(&said, digest)?);
             }

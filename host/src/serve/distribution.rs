@@ -19,7 +19,7 @@ use portolan_oci::Reference;
 use self::path::{Asked, What};
 pub(super) use self::pull::most;
 pub(super) use self::push::Uploads;
-pub(super) use self::reply::{Body, refused};
+pub(super) use self::reply::{Body, Error, refused};
 use super::caller::Caller;
 use super::gateway::Gateway;
 use super::problem::{Problem, Result};
@@ -39,6 +39,11 @@ pub(super) type Answered = (&'static str, Response<Body>);
 impl Distribution {
     pub(super) fn new(gateway: Arc<Gateway>, upstream: Option<String>, uploads: Uploads) -> Self {
         Distribution { gateway, upstream, uploads }
+    }
+
+    /// Lets uploads go that nobody goes on with.
+    pub(super) fn tidy(&self) {
+        self.uploads.tidy();
     }
 
     /// Whether the path is of this door.
@@ -99,13 +104,13 @@ impl Distribution {
                 pull::blob(gateway, caller, &reference, &digest, &request).await
             }
             (What::Tags { last, most }, Method::GET) => {
-                pull::tags(gateway, caller, &reference, request.uri(), last.as_deref(), most).await
+                pull::tags(gateway, caller, &reference, asked.own.name(), request.uri(), last.as_deref(), most).await
             }
             (What::Referrers { digest, artifact_type }, Method::GET) => {
                 pull::referrers(gateway, caller, &reference, &digest, artifact_type.as_deref()).await
             }
             (What::Manifest(target), Method::PUT) => {
-                push::manifest(gateway, caller, &reference, &asked.own, &target, request).await
+                push::manifest(gateway, &self.uploads, caller, &reference, &asked.own, &target, request).await
             }
             (What::Uploads(started), Method::POST) => {
                 push::start(gateway, &self.uploads, caller, &reference, &asked.own, started, request).await

@@ -78,6 +78,13 @@ impl Filling {
         done
     }
 
+    /// Nobody fills it any more: where it has not ended, nothing more comes.
+    pub(super) fn abandon(&self) {
+        self.progress.send_modify(|progress| {
+            progress.ended.get_or_insert_with(|| Err(ended(&self.descriptor)));
+        });
+    }
+
     /// Whether it came to nothing: who asks now begins anew.
     pub(super) fn has_failed(&self) -> bool {
         matches!(self.progress.borrow().ended, Some(Err(_)))
@@ -197,6 +204,14 @@ mod tests {
         let cut = stream::iter([Ok(Bytes::from("hello"))]).boxed();
         assert!(!filling.fill(Ok(cut)).await && filling.has_failed());
         assert_eq!(all(filling.follow()).await.unwrap_err().code(), Code::DigestMismatch);
+    }
+
+    #[tokio::test]
+    async fn who_follows_what_is_abandoned_is_told() {
+        let filling = filling(b"hello world");
+        let followed = tokio::spawn(all(filling.follow()));
+        filling.abandon();
+        assert!(followed.await.unwrap().is_err() && filling.has_failed());
     }
 
     #[tokio::test]

@@ -11,7 +11,7 @@ use portolan_oci::{Descriptor, Digest, Location, Reference};
 use super::caller::Caller;
 use super::metrics::Metrics;
 use super::problem::{Problem, Result};
-use crate::engine::{Answer, Frontend, Host, Image, ImageQuery, Run};
+use crate::engine::{Answer, Bundled, Component, Frontend, Host, Image, ImageQuery, Run};
 use crate::error::Code;
 use crate::limits::Limits;
 use crate::progress::Progress;
@@ -36,7 +36,7 @@ pub(super) struct Gateway {
     pub(super) registries: Arc<dyn Registries>,
     pub(super) limits: Arc<Limits>,
     pub(super) tags: Tags,
-    /// Those that may be run, by their names.
+    /// Those that may be run besides the bundled ones, by their names.
     pub(super) frontends: BTreeMap<String, Frontend>,
     pub(super) metrics: Arc<Metrics>,
     pub(super) sources: Mutex<HashMap<String, Arc<dyn Source>>>,
@@ -81,6 +81,7 @@ impl Gateway {
         for (name, value) in arguments {
             run = run.argument(name, value);
         }
+        let run = run.wall_clock(self.limits.wall_clock);
         let answer = self.host.run(run).await.map_err(|error| Problem::of_run(&asked, &error))?;
         let said = answer.metadata.iter().find(|(name, _)| name == DIGEST).map(|(_, value)| value.as_str());
         said.and_then(|digest| Digest::parse(digest).ok()).ok_or_else(|| {
@@ -139,6 +140,9 @@ impl Gateway {
         let parsed = parse(&reference)?;
         self.readable(caller, &parsed)?;
         let mut query = ImageQuery::new(&reference).registry(Arc::clone(&self.registries));
+        if let Some(limit) = self.limits.wall_clock {
+            query = query.wall_clock(limit);
+        }
         if let Some(platform) = platform {
             query = query.platform(platform);
         }
@@ -165,12 +169,8 @@ impl Gateway {
         arguments: Vec<(String, String)>,
         progress: Progress,
     ) -> Result<Answer> {
-        let Some(loaded) = self.frontends.get(frontend) else {
-            let known = self.frontends.keys().map(String::as_str).collect::<Vec<_>>().join(", ");
-            return Err(Problem::new(Code::NotFound, frontend, format!("there is no frontend {frontend:?} here"))
-                .hint(format!("there are {known}")));
-        };
-        let mut run = Run::new(loaded)
+        let loaded = self.frontend(frontend).await?;
+        let mut run = Run::new(&loaded)
             .grants((*caller.grants).clone())
             .registry(Arc::clone(&self.registries))
             .progress(progress)
@@ -180,6 +180,22 @@ impl Gateway {
             run = run.argument(name, value);
         }
         self.host.run(run).await.map_err(|error| Problem::of_run(frontend, &error))
+    }
+
+    /// A frontend of this name; a bundled one is loaded when it is first asked for.
+    async fn frontend(&self, name: &str) -> Result<Frontend> {
+        if let Some(frontend) = self.frontends.get(name) {
+            return Ok(frontend.clone());
+        }
+        if let Some(bundled) = Bundled::named(name).filter(|bundled| *bundled != Bundled::Strategy) {
+            let loaded = self.host.load(Component::Bundled(bundled)).await;
+            return loaded.map_err(|error| Problem::new(Code::Other, name, error.to_string()));
+        }
+        let bundled =
+            Bundled::all().iter().filter(|bundled| **bundled != Bundled::Strategy).map(|bundled| bundled.name());
+        let known = bundled.chain(self.frontends.keys().map(String::as_str)).collect::<Vec<_>>().join(", ");
+        Err(Problem::new(Code::NotFound, name, format!("there is no frontend {name:?} here"))
+            .hint(format!("there are {known}")))
     }
 
     /// A repository, if the caller may read it.

@@ -8,13 +8,16 @@ use std::fmt;
 use std::io;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::pin::Pin;
 use std::str::FromStr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use http::{Request, Response};
-use hyper::body::Incoming;
+use http_body_util::BodyExt as _;
+use hyper::body::{Frame, Incoming, SizeHint};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
@@ -39,6 +42,10 @@ const HEAD_BYTES: usize = 32 << 10;
 const HEADERS: usize = 64;
 /// Requests side by side on one connection of HTTP/2.
 const STREAMS: u32 = 64;
+/// Connections of those who run it.
+const OPERATORS: usize = 64;
+/// How long those are waited for, when all else has ended.
+const LAST: Duration = Duration::from_secs(1);
 /// What who is too many is told.
 const FULL: &[u8] =
     b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 1\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
@@ -166,10 +173,20 @@ impl Bound {
     pub async fn serve(self, end: impl Future<Output = ()>) {
         let Bound { server, sockets, .. } = self;
         let (ending, ended) = watch::channel(false);
+        // Who runs it is told how it is doing to the end, however many call.
+        let (closing, closed) = watch::channel(false);
         let places = Arc::new(Semaphore::new(server.bounds().connections));
-        let mut listeners = JoinSet::new();
+        let others = Arc::new(Semaphore::new(OPERATORS));
+        let (mut listeners, mut operators) = (JoinSet::new(), JoinSet::new());
         for (socket, side) in sockets {
-            listeners.spawn(listen(server.clone(), socket, side, Arc::clone(&places), ended.clone()));
+            match side {
+                Side::Callers => {
+                    listeners.spawn(listen(server.clone(), socket, side, Arc::clone(&places), ended.clone()))
+                }
+                Side::Operators => {
+                    operators.spawn(listen(server.clone(), socket, side, Arc::clone(&others), closed.clone()))
+                }
+            };
         }
         tokio::select! {
             () = end => {}
@@ -183,6 +200,9 @@ impl Bound {
         if done.is_err() {
             tracing::warn!("what was still under way after {} s is cut off", grace.as_secs());
         }
+        let _ = closing.send(true);
+        let gone = async { while operators.join_next().await.is_some() {} };
+        let _ = tokio::time::timeout(LAST, gone).await;
     }
 }
 
@@ -299,6 +319,48 @@ fn names(certificate: &CertificateDer<'_>) -> Vec<String> {
     }
 }
 
+/// A question that is being answered.
+struct Busy(Arc<AtomicUsize>);
+
+impl Busy {
+    fn new(busy: &Arc<AtomicUsize>) -> Busy {
+        busy.fetch_add(1, Ordering::Relaxed);
+        Busy(Arc::clone(busy))
+    }
+}
+
+/// An answer's bytes, which its reader is busy with until the last of them.
+struct Held {
+    body: Body,
+    _busy: Busy,
+}
+
+impl hyper::body::Body for Held {
+    type Data = bytes::Bytes;
+    type Error = super::distribution::Error;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Self::Data>, Self::Error>>> {
+        Pin::new(&mut self.get_mut().body).poll_frame(context)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
+
+impl Drop for Busy {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
 /// Answers all that is asked on one connection.
 async fn answer<C>(server: Server, connection: C, peer: Peer, side: Side, mut ended: watch::Receiver<bool>)
 where
@@ -318,9 +380,10 @@ where
     let service = service_fn(move |request: Request<Incoming>| {
         let (server, peer, busy) = (server.clone(), Arc::clone(&peer), Arc::clone(&busy));
         async move {
-            busy.fetch_add(1, Ordering::Relaxed);
+            let busy = Busy::new(&busy);
             let answer = server.answer(side, &peer, request).await;
-            busy.fetch_sub(1, Ordering::Relaxed);
+            // Until all of it was handed out.
+            let answer = answer.map(|body| Held { body, _busy: busy }.boxed_unsync());
             Ok::<Response<Body>, std::convert::Infallible>(answer)
         }
     });

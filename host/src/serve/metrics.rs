@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 /// Upper bounds of the durations' buckets, in seconds.
@@ -102,6 +102,22 @@ impl Metrics {
             let _ = writeln!(text, "{name}_count{{{labels}}} {}", tally.count);
         }
         text
+    }
+}
+
+/// One more request, as long as it is held.
+pub(super) struct InFlight(Arc<Metrics>);
+
+impl InFlight {
+    pub(super) fn new(metrics: &Arc<Metrics>) -> Self {
+        metrics.in_flight.fetch_add(1, Ordering::Relaxed);
+        InFlight(Arc::clone(metrics))
+    }
+}
+
+impl Drop for InFlight {
+    fn drop(&mut self) {
+        self.0.in_flight.fetch_sub(1, Ordering::Relaxed);
     }
 }
 

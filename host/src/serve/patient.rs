@@ -9,9 +9,13 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
+use http_body_util::{BodyExt as _, StreamBody};
+use hyper::body::Incoming;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::time::{Sleep, sleep};
+use tokio::sync::mpsc;
+use tokio::time::{Instant, Sleep, sleep};
 
+use super::distribution::Body;
 use crate::error::{Code, Error};
 use crate::source::ByteStream;
 
@@ -111,6 +115,41 @@ pub(super) fn patiently(content: ByteStream, idle: Duration) -> ByteStream {
     patient.boxed()
 }
 
+/// The body of a request, whose sender may not pause for ever; with `whole`, all of it has to come in that time.
+pub(super) fn asked(body: Incoming, idle: Duration, whole: bool) -> Body {
+    let end = Instant::now() + idle;
+    let frames = stream::try_unfold(body, move |mut body| async move {
+        let until = if whole { end } else { Instant::now() + idle };
+        match tokio::time::timeout_at(until, body.frame()).await {
+            Ok(Some(frame)) => Ok(Some((frame?, body))),
+            Ok(None) => Ok(None),
+            Err(_) => Err(format!("nothing more of the question came for {} s", idle.as_secs()).into()),
+        }
+    });
+    StreamBody::new(frames).boxed_unsync()
+}
+
+/// An answer whose bytes are got at its reader's pace, who may not take nothing for ever; `held` is let go where it ends.
+pub(super) fn pumped<H: Send + 'static>(mut body: Body, idle: Duration, held: H) -> Body {
+    let (send, mut sent) = mpsc::channel(1);
+    tokio::spawn(async move {
+        let _held = held;
+        loop {
+            let frame = tokio::select! {
+                frame = body.frame() => frame,
+                // Nobody reads any more.
+                () = send.closed() => return,
+            };
+            let Some(frame) = frame else { return };
+            if tokio::time::timeout(idle, send.send(frame)).await.is_err() {
+                return tracing::debug!("an answer ends that nobody took for {} s", idle.as_secs());
+            }
+        }
+    });
+    let frames = stream::poll_fn(move |context| sent.poll_recv(context));
+    StreamBody::new(frames).boxed_unsync()
+}
+
 #[cfg(test)]
 mod tests {
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, duplex};
@@ -119,6 +158,24 @@ mod tests {
     use super::*;
 
     const IDLE: Duration = Duration::from_millis(50);
+
+    #[tokio::test]
+    async fn who_takes_nothing_of_an_answer_lets_go_of_it() {
+        let piece = || Ok(hyper::body::Frame::data(bytes::Bytes::from_static(b"piece")));
+        let endless = StreamBody::new(stream::repeat_with(piece)).boxed_unsync();
+        let held = Arc::new(());
+        let mut body = pumped(endless, IDLE, Arc::clone(&held));
+        assert!(body.frame().await.unwrap().is_ok());
+        assert_eq!(Arc::strong_count(&held), 2);
+        while Arc::strong_count(&held) > 1 {
+            sleep(Duration::from_millis(5)).await;
+        }
+        let mut left = 0;
+        while body.frame().await.is_some() {
+            left += 1;
+        }
+        assert!(left < 3, "it ends");
+    }
 
     #[tokio::test]
     async fn who_neither_asks_nor_takes_is_given_up() {

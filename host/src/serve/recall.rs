@@ -182,7 +182,11 @@ impl Source for Repository {
         }
         let bytes = self.source.fetch(descriptor, limits).await.inspect_err(self.doubt(&descriptor.digest))?;
         self.kept.metrics.misses.fetch_add(1, Ordering::Relaxed);
-        self.learn(descriptor, Some(bytes.clone()));
+        // Whoever asks says what it is: that is kept where the registry said the same.
+        let said = self.known(&descriptor.digest).map(|known| known.descriptor);
+        if said.is_some_and(|said| said.media_type == descriptor.media_type && said.size == descriptor.size) {
+            self.learn(descriptor, Some(bytes.clone()));
+        }
         Ok(bytes)
     }
 

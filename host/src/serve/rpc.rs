@@ -8,6 +8,7 @@ mod status;
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
@@ -17,6 +18,7 @@ use hyper::body::Incoming;
 use tonic::Status;
 use tonic::body::Body as Reply;
 use tonic::codegen::Service as _;
+use tonic_health::ServingStatus;
 use tonic_health::pb::health_server::{Health, HealthServer};
 use tonic_health::server::HealthReporter;
 use tonic_reflection::server::v1::{ServerReflection, ServerReflectionServer};
@@ -26,6 +28,7 @@ use self::service::Service;
 use super::caller::Caller;
 use super::distribution::Body;
 use super::gateway::Gateway;
+use super::patient::asked;
 
 /// This door.
 pub(super) struct Rpc {
@@ -33,22 +36,24 @@ pub(super) struct Rpc {
     health: Box<dyn Answers>,
     reporter: HealthReporter,
     reflection: Box<dyn Answers>,
+    /// How long a caller may pause.
+    idle: Duration,
 }
 
 /// A service whose type its crate keeps to itself.
 trait Answers: Send + Sync {
-    fn answer(&self, request: Request<Incoming>) -> BoxFuture<'static, Response<Reply>>;
+    fn answer(&self, request: Request<Body>) -> BoxFuture<'static, Response<Reply>>;
 }
 
 impl<T: ServerReflection> Answers for ServerReflectionServer<T> {
-    fn answer(&self, request: Request<Incoming>) -> BoxFuture<'static, Response<Reply>> {
+    fn answer(&self, request: Request<Body>) -> BoxFuture<'static, Response<Reply>> {
         let mut server = self.clone();
         async move { server.call(request).await.unwrap_or_else(|never| match never {}) }.boxed()
     }
 }
 
 impl<T: Health> Answers for HealthServer<T> {
-    fn answer(&self, request: Request<Incoming>) -> BoxFuture<'static, Response<Reply>> {
+    fn answer(&self, request: Request<Body>) -> BoxFuture<'static, Response<Reply>> {
         let mut server = self.clone();
         async move { server.call(request).await.unwrap_or_else(|never| match never {}) }.boxed()
     }
@@ -56,12 +61,7 @@ impl<T: Health> Answers for HealthServer<T> {
 
 impl Rpc {
     /// What is pushed is gathered on the disk of `folder`, and no more than `most` bytes of it.
-    pub(super) async fn new(
-        gateway: Arc<Gateway>,
-        folder: PathBuf,
-        most: u64,
-        idle: std::time::Duration,
-    ) -> Result<Self, String> {
+    pub(super) async fn new(gateway: Arc<Gateway>, folder: PathBuf, most: u64, idle: Duration) -> Result<Self, String> {
         let (reporter, health) = tonic_health::server::health_reporter();
         reporter.set_serving::<GatewayServer<Service>>().await;
         let reflection = tonic_reflection::server::Builder::configure()
@@ -74,12 +74,15 @@ impl Rpc {
             health: Box::new(health),
             reporter,
             reflection: Box::new(reflection),
+            idle,
         })
     }
 
     /// Says from now on that it is not to be asked.
     pub(super) async fn end(&self) {
         self.reporter.set_not_serving::<GatewayServer<Service>>().await;
+        // Which is how all of it is asked for.
+        self.reporter.set_service_status("", ServingStatus::NotServing).await;
     }
 
     /// The answer, and what was asked.
@@ -96,6 +99,8 @@ impl Rpc {
                 let answer = match caller {
                     Some(caller) => {
                         request.extensions_mut().insert(caller);
+                        // Only who pushes has more to say than one message.
+                        let request = request.map(|body| asked(body, self.idle, method != "Push"));
                         let mut gateway = self.gateway.clone();
                         gateway.call(request).await.unwrap_or_else(|never| match never {})
                     }
@@ -103,8 +108,12 @@ impl Rpc {
                 };
                 (operation, answer)
             }
-            "grpc.health.v1.Health" => ("health", self.health.answer(request).await),
-            "grpc.reflection.v1.ServerReflection" => ("reflection", self.reflection.answer(request).await),
+            "grpc.health.v1.Health" => {
+                ("health", self.health.answer(request.map(|body| asked(body, self.idle, true))).await)
+            }
+            "grpc.reflection.v1.ServerReflection" => {
+                ("reflection", self.reflection.answer(request.map(|body| asked(body, self.idle, false))).await)
+            }
             _ => ("unknown", Status::unimplemented(format!("there is no service {service:?} here")).into_http()),
         };
         (operation, answer.map(|body| body.map_err(Into::into).boxed_unsync()))

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue};
 use http::{Request, Response, StatusCode};
 use http_body_util::{BodyExt as _, Full};
-use hyper::body::Incoming;
+use hyper::body::{Body as _, Incoming};
 use rustls::RootCertStore;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
@@ -21,7 +21,8 @@ use super::caller::{Callers, Peer, Shown};
 use super::distribution::{self, Body, Distribution, Uploads};
 use super::gateway::{Gateway, Tags};
 use super::listen::Side;
-use super::metrics::{Asked, Counted, Metrics};
+use super::metrics::{Asked, InFlight, Metrics};
+use super::patient::pumped;
 use super::recall::Recall;
 use super::rpc::Rpc;
 use super::shelf::{Shelf, Shelved};
@@ -31,8 +32,11 @@ use crate::source::Registries;
 
 pub(super) use rustls::ServerConfig as Tls;
 
-/// How often what is kept is looked through.
-const TIDY: Duration = Duration::from_secs(10 * 60);
+const MINUTE: Duration = Duration::from_secs(60);
+/// What is kept is looked through every so many minutes.
+const SWEEP: u64 = 10;
+/// An answer of no more bytes than a document may have lies in memory.
+const IN_MEMORY: u64 = 4 << 20;
 
 /// How much there may be.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -179,7 +183,7 @@ impl Builder {
         Ok(self)
     }
 
-    /// Has the frontends ready.
+    /// Has the frontend for tags ready.
     ///
     /// # Errors
     /// A bundled frontend that does not load; a folder for uploads that cannot be written to.
@@ -192,15 +196,10 @@ impl Builder {
             return Err(ServeError::Uploads { folder: folder.display().to_string(), error });
         }
         let metrics = Arc::new(Metrics::default());
-        let mut known = std::collections::BTreeMap::new();
-        for &bundled in Bundled::all().iter().filter(|bundled| **bundled != Bundled::Strategy) {
-            known.insert(bundled.name().to_owned(), host.load(Component::Bundled(bundled)).await?);
-        }
         let tags = match tags {
             Some(tags) => tags,
             None => Tags { frontend: host.load(Component::Bundled(Bundled::Resolve)).await?, arguments: Vec::new() },
         };
-        known.extend(frontends);
         let shelved = shelf.map(|shelf| Arc::new(Shelved::new(Arc::clone(&registries), shelf, Arc::clone(&metrics))));
         let registries = shelved.clone().map_or(registries, |shelved| shelved as Arc<dyn Registries>);
         let gateway = Arc::new(Gateway {
@@ -208,7 +207,7 @@ impl Builder {
             registries: Arc::new(Recall::new(registries, bounds.recall, Arc::clone(&metrics))),
             limits: Arc::new(limits),
             tags,
-            frontends: known,
+            frontends: frontends.into_iter().collect(),
             metrics: Arc::clone(&metrics),
             sources: Mutex::new(HashMap::new()),
         });
@@ -293,10 +292,14 @@ impl Server {
 
     /// Keeps what is kept within its bounds, for ever.
     pub(super) async fn tidy(&self) {
-        let Some(shelved) = &self.0.shelved else { return std::future::pending().await };
+        let mut minutes = 0;
         loop {
-            tokio::time::sleep(TIDY).await;
-            shelved.sweep().await;
+            if let Some(shelved) = self.0.shelved.as_ref().filter(|_| minutes % SWEEP == 0) {
+                shelved.sweep().await;
+            }
+            tokio::time::sleep(MINUTE).await;
+            self.0.distribution.tidy();
+            minutes += 1;
         }
     }
 
@@ -312,11 +315,11 @@ impl Server {
         if side == Side::Operators {
             return inner.operated(request.uri().path());
         }
-        let Ok(_place) = inner.requests.try_acquire() else {
+        let Ok(place) = Arc::clone(&inner.requests).try_acquire_owned() else {
             inner.metrics.shed.fetch_add(1, Ordering::Relaxed);
             return distribution::refused("as much is being asked as this gateway answers at a time");
         };
-        let _counted = Counted::new(&inner.metrics.in_flight);
+        let held = (place, InFlight::new(&inner.metrics));
         let begun = Instant::now();
         let callers = Arc::clone(&inner.callers.read().unwrap_or_else(PoisonError::into_inner));
         let shown = Shown::of(request.headers().get(AUTHORIZATION).map(HeaderValue::as_bytes));
@@ -335,7 +338,11 @@ impl Server {
             ("none", "unknown", "404", distribution::nowhere(path))
         };
         inner.metrics.answered(Asked { door, operation, status }, begun.elapsed());
-        answer
+        // What is in memory costs nothing more, and who watches our health may do so for ever.
+        if answer.body().size_hint().exact().is_some_and(|size| size <= IN_MEMORY) || operation == "health" {
+            return answer;
+        }
+        answer.map(|body| pumped(body, inner.bounds.idle, held))
     }
 }
 

@@ -184,7 +184,8 @@ pub(super) struct Shelved {
 struct Shared {
     shelf: Shelf,
     metrics: Arc<Metrics>,
-    fillings: Mutex<HashMap<(String, Digest), Weak<Filling>>>,
+    /// By repository, and what it is said to be: who is wrong about that is alone with it.
+    fillings: Mutex<HashMap<(String, Digest, u64), Weak<Filling>>>,
     /// For what is being got: beyond that, content is handed through.
     places: Arc<Semaphore>,
     /// When it failed last, in milliseconds after the beginning.
@@ -237,9 +238,7 @@ fn algorithm(digest: &Digest) -> &str {
 impl Shared {
     /// What the shelf says; nothing where it does not answer, which is told once for each time that it is passed by.
     async fn ask<T>(&self, work: impl Future<Output = object_store::Result<T>>) -> Option<T> {
-        let now = u64::try_from(self.begun.elapsed().as_millis()).unwrap_or(u64::MAX);
-        let failed = self.failed.load(Ordering::Relaxed);
-        if failed != u64::MAX && now.saturating_sub(failed) < PASSED_BY.as_millis() as u64 {
+        if self.is_passed_by() {
             return None;
         }
         let answer = tokio::time::timeout(ANSWER * 2, work).await;
@@ -249,19 +248,40 @@ impl Shared {
             Ok(Err(error)) => error.to_string(),
             Err(_) => "it does not answer".to_owned(),
         };
-        self.failed.store(now, Ordering::Relaxed);
+        self.failed.store(self.now(), Ordering::Relaxed);
         self.metrics.shelf_failures.fetch_add(1, Ordering::Relaxed);
         let seconds = PASSED_BY.as_secs();
         tracing::warn!("content is not kept in {}, which is passed by for {seconds} s: {reason}", self.shelf.name);
         None
     }
 
+    fn now(&self) -> u64 {
+        u64::try_from(self.begun.elapsed().as_millis()).unwrap_or(u64::MAX)
+    }
+
+    /// Whether it failed a moment ago.
+    fn is_passed_by(&self) -> bool {
+        let failed = self.failed.load(Ordering::Relaxed);
+        failed != u64::MAX && self.now().saturating_sub(failed) < PASSED_BY.as_millis() as u64
+    }
+
+    /// What a registry said of a digest, not too long ago; `path` is where a repository has it written down.
+    async fn seen(&self, path: &Path, digest: &Digest) -> Option<Descriptor> {
+        let found = self.ask(self.shelf.store.get(path)).await?;
+        if age(found.meta.last_modified.into()) > BELIEVED || found.meta.size > 1 << 10 {
+            return None;
+        }
+        let bytes = self.ask(found.bytes()).await?;
+        let (media_type, size) = std::str::from_utf8(&bytes).ok()?.split_once(' ')?;
+        Some(Descriptor::new(media_type, digest.clone(), size.parse().ok()?))
+    }
+
     /// A blob on the shelf. One that is damaged ends with an error, and is gone for the next who asks.
     async fn open(self: &Arc<Self>, repository: &str, descriptor: &Descriptor, at: u64) -> Option<ByteStream> {
         let path = blob_path(&descriptor.digest);
         let found = self.ask(self.shelf.store.get(&path)).await?;
+        // Who asks may be wrong about its size, and whoever put it there was not.
         if found.meta.size != descriptor.size {
-            self.ask(self.shelf.store.delete(&path)).await;
             return None;
         }
         let verifier = Verifier::new(repository, descriptor).ok()?;
@@ -328,26 +348,28 @@ impl Shared {
         let path = lease_path(digest);
         let create = PutOptions { mode: PutMode::Create, ..PutOptions::default() };
         let until = Instant::now() + PATIENCE;
-        loop {
+        let mut waited = false;
+        while Instant::now() < until && !self.is_passed_by() {
             let put = self.shelf.store.put_opts(&path, PutPayload::from_static(b"taken"), create.clone());
             match tokio::time::timeout(ANSWER, put).await {
+                // It was theirs until now, so what they were at is done.
+                Ok(Ok(_)) if waited => {
+                    self.ask(self.shelf.store.delete(&path)).await;
+                    return Leased::Theirs;
+                }
                 Ok(Ok(_)) => return Leased::Ours,
                 Ok(Err(object_store::Error::AlreadyExists { .. } | object_store::Error::Precondition { .. })) => {}
                 _ => return Leased::Nobodys,
             }
-            let Some(held) = self.ask(self.shelf.store.head(&path)).await else { continue };
-            if age(held.last_modified.into()) > LEASE {
-                self.ask(self.shelf.store.delete(&path)).await;
-                continue;
-            }
-            while Instant::now() < until {
-                tokio::time::sleep(LOOK).await;
-                if self.ask(self.shelf.store.head(&path)).await.is_none() {
-                    return Leased::Theirs;
+            match self.ask(self.shelf.store.head(&path)).await {
+                Some(held) if age(held.last_modified.into()) > LEASE => {
+                    self.ask(self.shelf.store.delete(&path)).await;
                 }
+                _ => waited = true,
             }
-            return Leased::Nobodys;
+            tokio::time::sleep(LOOK).await;
         }
+        Leased::Nobodys
     }
 
     async fn sweep(&self) {
@@ -377,11 +399,11 @@ impl Shared {
     fn filling(
         &self,
         repository: &str,
-        digest: &Digest,
+        descriptor: &Descriptor,
         begin: impl FnOnce(OwnedSemaphorePermit) -> Result<Arc<Filling>>,
     ) -> Result<Option<Arc<Filling>>> {
         let mut fillings = self.fillings.lock().unwrap_or_else(PoisonError::into_inner);
-        let key = (repository.to_owned(), digest.clone());
+        let key = (repository.to_owned(), descriptor.digest.clone(), descriptor.size);
         if let Some(filling) = fillings.get(&key).and_then(Weak::upgrade).filter(|filling| !filling.has_failed()) {
             return Ok(Some(filling));
         }
@@ -390,6 +412,15 @@ impl Shared {
         let filling = begin(place)?;
         fillings.insert(key, Arc::downgrade(&filling));
         Ok(Some(filling))
+    }
+}
+
+/// Who follows is told even where the one who fills is no more.
+struct Ending(Arc<Filling>);
+
+impl Drop for Ending {
+    fn drop(&mut self) {
+        self.0.abandon();
     }
 }
 
@@ -422,17 +453,9 @@ impl Repository {
         Path::from_iter(["seen", &self.of, algorithm(digest), digest.hex()])
     }
 
-    /// What the registry said of a digest, not too long ago.
+    /// What its registry said of a digest, not too long ago.
     async fn seen(&self, digest: &Digest) -> Option<Descriptor> {
-        let store = &self.shared.shelf.store;
-        let path = self.seen_path(digest);
-        let found = self.shared.ask(store.get(&path)).await?;
-        if age(found.meta.last_modified.into()) > BELIEVED || found.meta.size > 1 << 10 {
-            return None;
-        }
-        let bytes = self.shared.ask(found.bytes()).await?;
-        let (media_type, size) = std::str::from_utf8(&bytes).ok()?.split_once(' ')?;
-        Some(Descriptor::new(media_type, digest.clone(), size.parse().ok()?))
+        self.shared.seen(&self.seen_path(digest), digest).await
     }
 
     /// The registry says that it is there.
@@ -445,16 +468,19 @@ impl Repository {
     /// Gets content from the registry, for all who ask for it meanwhile, and puts it on the shelf.
     fn get(&self, descriptor: &Descriptor) -> Result<Option<Arc<Filling>>> {
         let shelf = &self.shared.shelf;
-        self.shared.filling(&self.repository, &descriptor.digest, |place| {
+        self.shared.filling(&self.repository, descriptor, |place| {
             let filling = Filling::new(&shelf.folder, descriptor.clone())?;
             let (source, shared) = (Arc::clone(&self.source), Arc::clone(&self.shared));
             let (filled, descriptor, repository) = (Arc::clone(&filling), descriptor.clone(), self.repository.clone());
             let seen = self.seen_path(&descriptor.digest);
             tokio::spawn(async move {
                 let lease = shared.lease(&descriptor.digest).await;
+                // What they brought may be another repository's, and this one may not have it.
                 let theirs = match lease {
-                    Leased::Theirs => shared.open(&repository, &descriptor, 0).await,
-                    Leased::Ours | Leased::Nobodys => None,
+                    Leased::Theirs if shared.seen(&seen, &descriptor.digest).await.is_some() => {
+                        shared.open(&repository, &descriptor, 0).await
+                    }
+                    _ => None,
                 };
                 let is_there = theirs.is_some();
                 let content = match theirs {
@@ -462,9 +488,10 @@ impl Repository {
                     None => source.open(&descriptor).await,
                 };
                 shared.metrics.shelf_misses.fetch_add(u64::from(!is_there), Ordering::Relaxed);
-                match filled.fill(content).await {
+                let filled = Ending(filled);
+                match filled.0.fill(content).await {
                     true if is_there => {}
-                    true => shared.put(&descriptor, filled.content()).await,
+                    true => shared.put(&descriptor, filled.0.content()).await,
                     // What was said of it may be what is wrong.
                     false => drop(shared.ask(shared.shelf.store.delete(&seen)).await),
                 }
@@ -523,7 +550,7 @@ impl Source for Repository {
                 return Err(error);
             }
         };
-        self.see(descriptor).await;
+        // Whoever asks says what it is, so that is not written down as the registry's word.
         let path = blob_path(&descriptor.digest);
         self.shared.ask(self.shared.shelf.store.put(&path, PutPayload::from(bytes.clone()))).await;
         Ok(bytes)

@@ -65,6 +65,11 @@ impl Spool {
         }
     }
 
+    /// Forgets what came after the first `length` bytes.
+    pub(crate) fn truncate(&mut self, length: u64) {
+        self.length = self.length.min(length);
+    }
+
     /// All of it, as what it is said to be.
     pub(crate) fn content(&self, descriptor: Descriptor) -> Spooled {
         Spooled { file: Arc::clone(&self.file), descriptor }

@@ -44,7 +44,11 @@ pub fn command() -> Command {
             option("tags-argument", "NAME=VALUE", "What that one is told besides").action(ArgAction::Append),
             option("frontend", "NAME=FRONTEND", "One that callers may run by this name").action(ArgAction::Append),
             path("strategy", "FILE.wasm", "Judge by this component"),
-            path("uploads", "DIR", "Where uploads are gathered"),
+            path(
+                "uploads",
+                "DIR",
+                "Where content is gathered that is on its way, in the place of the folder for temporary files",
+            ),
         ])
         .next_help_heading("Cache")
         .args([
@@ -132,6 +136,9 @@ async fn server(matches: &ArgMatches) -> Result<Server, Exit> {
     }
     if let Some(place) = matches.get_one::<String>("cache") {
         let mut shelf = Shelf::at(place)?;
+        if let Some(folder) = matches.get_one::<PathBuf>("uploads") {
+            shelf = shelf.gathered_in(folder);
+        }
         let mebibytes = |name| matches.get_one::<u32>(name).map(|count| u64::from(*count) << 20);
         if let Some(size) = mebibytes("cache-size") {
             shelf = shelf.size(size);

@@ -29,6 +29,11 @@ pub(super) struct Own {
 }
 
 impl Own {
+    /// As the path has it.
+    pub(super) fn name(&self) -> &str {
+        &self.name
+    }
+
     /// A path below the repository's.
     pub(super) fn path(&self, rest: &str) -> String {
         let Own { name, namespace } = self;
@@ -140,7 +145,7 @@ pub(super) fn parse(path: &str, query: Option<&str>) -> Result<Asked> {
         return asked(name, What::Referrers { digest: digest(text)?, artifact_type: take("artifactType") });
     }
     let message = format!("there is no question at {}", crate::text::line(&path));
-    Err(Problem::new(Code::Unsupported, path, message))
+    Err(Problem::new(Code::NotFound, path, message))
 }
 
 /// A path whose escapes are read: some clients write `sha256%3A…`.

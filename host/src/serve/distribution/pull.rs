@@ -139,14 +139,21 @@ pub(super) async fn tags(
     gateway: &Gateway,
     caller: &Caller,
     reference: &Reference,
+    name: &str,
     uri: &Uri,
     last: Option<&str>,
     most: Option<usize>,
 ) -> Result<Response<Body>> {
-    let (mut tags, mut next): (Vec<String>, _) = (Vec::new(), None);
+    let (mut tags, mut next, mut bytes): (Vec<String>, _, _) = (Vec::new(), None, 0);
     // How a registry's pages are asked for is its own business, so a page of ours begins with its first.
     for _ in 0..gateway.limits.tag_pages {
         let page = gateway.tag_page(caller, reference, next.as_deref()).await?;
+        bytes += page.tags.iter().map(|tag| tag.len() as u64).sum::<u64>();
+        if bytes > gateway.limits.document {
+            let message =
+                format!("{} has more tags than fit into {} bytes", reference.repository(), gateway.limits.document);
+            return Err(Problem::new(Code::TooLarge, reference.repository(), message));
+        }
         tags.extend(page.tags);
         next = page.next;
         if next.is_none() {
@@ -158,7 +165,6 @@ pub(super) async fn tags(
     let begin = last.map_or(0, |last| tags.partition_point(|tag| tag.as_str() <= last));
     let rest = tags.get(begin..).unwrap_or_default();
     let page = rest.get(..most.unwrap_or(PAGE).min(rest.len())).unwrap_or_default();
-    let name = uri.path().trim_start_matches("/v2/").trim_end_matches("/tags/list");
     let mut answer = reply::json(StatusCode::OK, &json!({ "name": name, "tags": page }));
     if let Some(last) = page.last().filter(|_| page.len() < rest.len()) {
         let mut query = form_urlencoded::Serializer::new(String::new());

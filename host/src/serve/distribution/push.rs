@@ -25,9 +25,9 @@ use crate::serve::gateway::Gateway;
 use crate::serve::metrics::Metrics;
 use crate::serve::patient::patiently;
 use crate::serve::problem::{Problem, Result};
-use crate::source::ByteStream;
 use crate::source::sink::Document;
 use crate::source::spool::Spool;
+use crate::source::{ByteStream, Source};
 
 const UPLOAD_ID: HeaderName = HeaderName::from_static("docker-upload-uuid");
 const SUBJECT: HeaderName = HeaderName::from_static("oci-subject");
@@ -56,6 +56,13 @@ struct Upload {
     spool: tokio::sync::Mutex<Spool>,
 }
 
+impl Upload {
+    /// Somebody is at it.
+    fn touch(&self) {
+        *self.touched.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
+    }
+}
+
 /// Which upload is meant.
 pub(super) struct At<'a> {
     pub(super) uploads: &'a Uploads,
@@ -77,7 +84,7 @@ impl Uploads {
         source.fill(&mut random).map_err(|_| failed("the system has no random numbers".to_owned()))?;
         let id: String = random.iter().map(|byte| format!("{byte:02x}")).collect();
         let mut under_way = self.under_way.lock().unwrap_or_else(PoisonError::into_inner);
-        under_way.retain(|_, upload| upload.touched.lock().unwrap_or_else(PoisonError::into_inner).elapsed() < IDLE);
+        retain(&mut under_way);
         if under_way.len() >= self.most {
             let message = format!("{} uploads are under way, and more are not taken", self.most);
             return Err(Problem::new(Code::RateLimited, repository, message).retry_after(1));
@@ -96,6 +103,11 @@ impl Uploads {
         Ok(id)
     }
 
+    /// Lets those go that nobody goes on with.
+    pub(super) fn tidy(&self) {
+        retain(&mut self.under_way.lock().unwrap_or_else(PoisonError::into_inner));
+    }
+
     /// One of the caller's, to this repository.
     fn find(&self, caller: &Caller, repository: &str, id: &str) -> Result<Arc<Upload>> {
         let under_way = self.under_way.lock().unwrap_or_else(PoisonError::into_inner);
@@ -103,13 +115,21 @@ impl Uploads {
         let upload = found.cloned().ok_or_else(|| {
             Problem::new(Code::NotFound, repository, format!("no upload of that name is under way to {repository}"))
         })?;
-        *upload.touched.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
+        upload.touch();
         Ok(upload)
     }
 
     fn forget(&self, id: &str) {
         self.under_way.lock().unwrap_or_else(PoisonError::into_inner).remove(id);
     }
+}
+
+/// Those that somebody is at, or was a while ago.
+fn retain(under_way: &mut HashMap<String, Arc<Upload>>) {
+    under_way.retain(|_, upload| {
+        let touched = upload.touched.lock().unwrap_or_else(PoisonError::into_inner);
+        Arc::strong_count(upload) > 1 || touched.elapsed() < IDLE
+    });
 }
 
 /// `POST …/blobs/uploads/`
@@ -136,7 +156,10 @@ pub(super) async fn start(
     let id = uploads.begin(caller, &repository)?;
     if let Some(digest) = started.digest {
         let at = At { uploads, reference, own, id: &id };
-        return go_on(gateway, caller, at, Some(digest), Method::PUT, request).await;
+        let answer = go_on(gateway, caller, at, Some(digest), Method::PUT, request).await;
+        // Nobody knows its name, so nobody can go on with it.
+        uploads.forget(&id);
+        return answer;
     }
     Ok(under_way(StatusCode::ACCEPTED, own, &id, 0))
 }
@@ -154,11 +177,12 @@ pub(super) async fn go_on(
     let target = gateway.writable(caller, reference)?;
     let repository = reference.repository();
     let upload = uploads.find(caller, &repository, id)?;
+    let Ok(mut spool) = upload.spool.try_lock() else {
+        let message = "something else of this upload is under way".to_owned();
+        return Err(Problem::new(Code::RateLimited, repository, message).retry_after(1));
+    };
     match method {
-        Method::GET => {
-            let length = upload.spool.lock().await.length();
-            return Ok(under_way(StatusCode::NO_CONTENT, own, id, length));
-        }
+        Method::GET => return Ok(under_way(StatusCode::NO_CONTENT, own, id, spool.length())),
         Method::DELETE => {
             uploads.forget(id);
             return Ok(reply::answer(StatusCode::NO_CONTENT, reply::nothing()));
@@ -169,23 +193,39 @@ pub(super) async fn go_on(
             return Err(Problem::new(Code::Unsupported, repository, message));
         }
     }
-    let mut spool = upload.spool.lock().await;
+    let before = spool.length();
     if let Some(range) = request.headers().get(CONTENT_RANGE)
-        && begins(range) != Some(spool.length())
+        && begins(range) != Some(before)
     {
-        let mut answer = under_way(StatusCode::RANGE_NOT_SATISFIABLE, own, id, spool.length());
-        *answer.body_mut() = reply::nothing();
-        return Ok(answer);
+        return Ok(under_way(StatusCode::RANGE_NOT_SATISFIABLE, own, id, before));
     }
-    let body = taken(request.into_body(), &gateway.metrics, uploads.idle);
-    spool.append(body, uploads.bytes).await?;
-    if method == Method::PATCH {
-        return Ok(under_way(StatusCode::ACCEPTED, own, id, spool.length()));
-    }
-    let Some(digest) = digest else {
+    if method == Method::PUT && digest.is_none() {
         let message = "the last of an upload says what all of it is: ?digest=".to_owned();
         return Ok(reply::invalid(StatusCode::BAD_REQUEST, "DIGEST_INVALID", &message));
+    }
+    let body = taken(request.into_body(), &gateway.metrics, uploads.idle);
+    let appended = spool.append(body, uploads.bytes).await;
+    upload.touch();
+    let Some(digest) = digest.filter(|_| method == Method::PUT) else {
+        appended?;
+        return Ok(under_way(StatusCode::ACCEPTED, own, id, spool.length()));
     };
+    let put = match appended {
+        Ok(()) => put(&*target, &spool, &digest).await,
+        Err(error) => Err(error),
+    };
+    if let Err(error) = put {
+        // They send it again, with the right name.
+        spool.truncate(before);
+        return Err(error.into());
+    }
+    drop(spool);
+    uploads.forget(id);
+    Ok(stored(own, &digest))
+}
+
+/// Has a blob stored that is there.
+async fn put(target: &dyn Source, spool: &Spool, digest: &Digest) -> crate::error::Result<()> {
     let blob = Descriptor::new(BYTES, digest.clone(), spool.length());
     let sink = target.sink()?;
     let content = spool.content(blob.clone());
@@ -194,15 +234,13 @@ pub(super) async fn go_on(
         true => content.verify().await?,
         false => sink.put_blob(&blob, &content).await?,
     }
-    sink.commit().await?;
-    drop(spool);
-    uploads.forget(id);
-    Ok(stored(own, &digest))
+    sink.commit().await
 }
 
 /// `PUT …/manifests/…`
 pub(super) async fn manifest(
     gateway: &Gateway,
+    uploads: &Uploads,
     caller: &Caller,
     reference: &Reference,
     own: &Own,
@@ -214,7 +252,11 @@ pub(super) async fn manifest(
     let said = request.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
     let said = said.map(|text| text.split(';').next().unwrap_or_default().trim().to_owned());
     let limit = usize::try_from(gateway.limits.document).unwrap_or(usize::MAX);
-    let bytes = match Limited::new(request.into_body(), limit).collect().await {
+    let Ok(sent) = tokio::time::timeout(uploads.idle, Limited::new(request.into_body(), limit).collect()).await else {
+        let message = format!("the manifest did not come within {} s", uploads.idle.as_secs());
+        return Ok(reply::invalid(StatusCode::REQUEST_TIMEOUT, "MANIFEST_INVALID", &message));
+    };
+    let bytes = match sent {
         Ok(collected) => collected.to_bytes(),
         Err(error) if error.is::<http_body_util::LengthLimitError>() => {
             let message = format!("a manifest has {limit} bytes at most");

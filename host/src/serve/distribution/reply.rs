@@ -113,6 +113,7 @@ pub(super) fn problem(operation: &str, problem: &Problem) -> Response<Body> {
         Code::InvalidReference => (StatusCode::BAD_REQUEST, "NAME_INVALID"),
         Code::DigestMismatch if operation == "upload" => (StatusCode::BAD_REQUEST, "DIGEST_INVALID"),
         Code::Malformed if operation == "upload" => (StatusCode::BAD_REQUEST, "BLOB_UPLOAD_INVALID"),
+        Code::TooLarge if operation == "upload" => (StatusCode::PAYLOAD_TOO_LARGE, "SIZE_INVALID"),
         Code::RateLimited => (StatusCode::TOO_MANY_REQUESTS, "TOOMANYREQUESTS"),
         Code::Unsupported => (StatusCode::METHOD_NOT_ALLOWED, "UNSUPPORTED"),
         Code::Conflict => (StatusCode::CONFLICT, "MANIFEST_INVALID"),

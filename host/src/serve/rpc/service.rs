@@ -116,13 +116,16 @@ impl Calls for Service {
         let FetchRequest { repository, descriptor: said, offset, length } = request.into_inner();
         let reference = gateway::repository(&repository)?;
         let mut wanted = descriptor(said)?;
-        if wanted.size == 0 || wanted.media_type.is_empty() {
-            let found = self.gateway.locate(&caller, &reference, &wanted.digest).await?;
-            // What the caller knows of it counts: a registry does not say what a blob is.
-            if wanted.media_type.is_empty() {
-                wanted.media_type = found.media_type;
-            }
-            wanted.size = found.size;
+        let found = self.gateway.locate(&caller, &reference, &wanted.digest).await?;
+        if wanted.size != 0 && wanted.size != found.size {
+            let message = format!("{} has {} bytes, and not {}", wanted.digest, found.size, wanted.size);
+            return Err(Problem::new(Code::InvalidReference, wanted.digest.as_str(), message).into());
+        }
+        wanted.size = found.size;
+        // Of a document its registry says what it is, of a blob who asks: it is no document for that.
+        let is_root = |descriptor: &Descriptor| matches!(descriptor.kind(), Kind::Index | Kind::Manifest);
+        if wanted.media_type.is_empty() || is_root(&found) || is_root(&wanted) {
+            wanted.media_type = found.media_type;
         }
         let (offset, length) = (unsigned("offset", offset)?, unsigned("length", length)?);
         let is_document = matches!(wanted.kind(), Kind::Index | Kind::Manifest);
