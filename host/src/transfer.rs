@@ -92,7 +92,7 @@ pub(crate) async fn push(
     let repository = target.repository();
     check(&repository, &descriptor, &bytes, limits)?;
     let sink = target.sink()?;
-    if !is_document(&descriptor) {
+    if !descriptor.is_document() {
         refuse_name(&repository, &descriptor, name.as_deref())?;
         let created = !sink.has(&descriptor).await?;
         if created {
@@ -146,7 +146,7 @@ impl Plan {
             if !seen.insert((item.descriptor.digest.clone(), item.name.clone())) {
                 continue;
             }
-            match is_document(&item.descriptor) {
+            match item.descriptor.is_document() {
                 true => plan.documents.push(item),
                 false => {
                     refuse_name(target, &item.descriptor, item.name.as_deref())?;
@@ -369,10 +369,6 @@ impl Content for Held {
         let bytes = self.0.clone();
         Ok(futures_util::stream::iter([Ok(bytes)]).boxed())
     }
-}
-
-fn is_document(descriptor: &Descriptor) -> bool {
-    matches!(descriptor.kind(), Kind::Index | Kind::Manifest)
 }
 
 fn refuse_name(target: &str, descriptor: &Descriptor, name: Option<&str>) -> Result<()> {

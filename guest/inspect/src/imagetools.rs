@@ -98,7 +98,7 @@ impl<H: Host> Walk<'_, H> {
             return Err(Failure::of(code::TOO_LARGE, message));
         }
         let mut below = Index::parse(bytes)?.manifests;
-        below.retain(|child| matches!(child.kind(), Kind::Index | Kind::Manifest));
+        below.retain(|child| child.is_document());
         // What speaks of an image is read only when somebody asks what it says.
         let is_read = |child: &&Descriptor| child.kind() == Kind::Index || subject(child).is_none();
         let ahead: Vec<Descriptor> = below.iter().filter(is_read).map(Descriptor::bare).collect();

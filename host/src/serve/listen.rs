@@ -246,8 +246,7 @@ async fn listen(server: Server, socket: Socket, side: Side, places: Arc<Semaphor
         };
         let (server, ended) = (server.clone(), ended.clone());
         connections.spawn(async move {
-            let metrics = Arc::clone(server.metrics());
-            let _counted = Counted::new(&metrics.connections);
+            let _counted = Counted::new(server.metrics(), |metrics| &metrics.connections);
             match connection {
                 Connection::Tcp(stream) => match server.tls() {
                     Some(tls) if side == Side::Callers => secured(server, tls, stream, ended).await,

@@ -105,35 +105,22 @@ impl Metrics {
     }
 }
 
-/// One more request, as long as it is held.
-pub(super) struct InFlight(Arc<Metrics>);
+/// One more in a gauge, as long as it is held.
+pub(super) struct Counted {
+    metrics: Arc<Metrics>,
+    gauge: fn(&Metrics) -> &AtomicI64,
+}
 
-impl InFlight {
-    pub(super) fn new(metrics: &Arc<Metrics>) -> Self {
-        metrics.in_flight.fetch_add(1, Ordering::Relaxed);
-        InFlight(Arc::clone(metrics))
+impl Counted {
+    pub(super) fn new(metrics: &Arc<Metrics>, gauge: fn(&Metrics) -> &AtomicI64) -> Self {
+        gauge(metrics).fetch_add(1, Ordering::Relaxed);
+        Counted { metrics: Arc::clone(metrics), gauge }
     }
 }
 
-impl Drop for InFlight {
+impl Drop for Counted {
     fn drop(&mut self) {
-        self.0.in_flight.fetch_sub(1, Ordering::Relaxed);
-    }
-}
-
-/// One more, as long as it is held.
-pub(super) struct Counted<'a>(&'a AtomicI64);
-
-impl<'a> Counted<'a> {
-    pub(super) fn new(gauge: &'a AtomicI64) -> Self {
-        gauge.fetch_add(1, Ordering::Relaxed);
-        Counted(gauge)
-    }
-}
-
-impl Drop for Counted<'_> {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
+        (self.gauge)(&self.metrics).fetch_sub(1, Ordering::Relaxed);
     }
 }
 
@@ -143,13 +130,13 @@ mod tests {
 
     #[test]
     fn reads_as_prometheus_has_it() {
-        let metrics = Metrics::default();
+        let metrics = Arc::new(Metrics::default());
         let asked = |status| Asked { door: "distribution", operation: "manifest", status };
         metrics.answered(asked("200"), Duration::from_millis(3));
         metrics.answered(asked("200"), Duration::from_secs(60));
         metrics.answered(asked("404"), Duration::from_millis(3));
         {
-            let _one = Counted::new(&metrics.connections);
+            let _one = Counted::new(&metrics, |metrics| &metrics.connections);
             assert!(metrics.text().contains("\nportolan_connections 1\n"));
         }
         let text = metrics.text();

@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
-use portolan_oci::{Descriptor, Digest, Kind, Reference};
+use portolan_oci::{Descriptor, Digest, Reference};
 
 use super::metrics::Metrics;
 use crate::error::{Code, Error, Result};
@@ -151,7 +151,7 @@ impl Source for Repository {
     }
 
     async fn resolve(&self, target: Target<'_>, limits: &Limits) -> Result<Descriptor> {
-        let is_root = |known: &Known| matches!(known.descriptor.kind(), Kind::Index | Kind::Manifest);
+        let is_root = |known: &Known| known.descriptor.is_document();
         // What is known as a blob may be a manifest, too.
         if let Target::Digest(digest) = target
             && let Some(known) = self.known(digest).filter(is_root)

@@ -21,7 +21,7 @@ use super::caller::{Callers, Peer, Shown};
 use super::distribution::{self, Body, Distribution, Uploads};
 use super::gateway::{Gateway, Tags};
 use super::listen::Side;
-use super::metrics::{Asked, InFlight, Metrics};
+use super::metrics::{Asked, Counted, Metrics};
 use super::patient::pumped;
 use super::recall::Recall;
 use super::rpc::Rpc;
@@ -319,7 +319,7 @@ impl Server {
             inner.metrics.shed.fetch_add(1, Ordering::Relaxed);
             return distribution::refused("as much is being asked as this gateway answers at a time");
         };
-        let held = (place, InFlight::new(&inner.metrics));
+        let held = (place, Counted::new(&inner.metrics, |metrics| &metrics.in_flight));
         let begun = Instant::now();
         let callers = Arc::clone(&inner.callers.read().unwrap_or_else(PoisonError::into_inner));
         let shown = Shown::of(request.headers().get(AUTHORIZATION).map(HeaderValue::as_bytes));

@@ -31,7 +31,7 @@ use object_store::{
     BackoffConfig, ClientOptions, GetResultPayload, ObjectStore, ObjectStoreExt as _, PutMode, PutOptions, PutPayload,
     RetryConfig, WriteMultipart,
 };
-use portolan_oci::{Descriptor, Digest, Kind, Reference};
+use portolan_oci::{Descriptor, Digest, Reference};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
 
@@ -39,9 +39,9 @@ use super::filling::Filling;
 use super::metrics::Metrics;
 use crate::error::{Code, Error, Result};
 use crate::limits::Limits;
-use crate::source::blob::{Blob, pieces};
+use crate::source::blob::{Blob, collect, pieces};
 use crate::source::sink::Sink;
-use crate::source::verify::Verifier;
+use crate::source::verify::{self, Verifier};
 use crate::source::{ByteStream, Registries, Source, TagPage, Target, after};
 
 /// That a repository has something is believed for so long.
@@ -312,11 +312,7 @@ impl Shared {
         let path = blob_path(&descriptor.digest);
         let work = async {
             if descriptor.size <= PART as u64 {
-                let mut all = Vec::new();
-                let mut content = content;
-                while let Some(piece) = content.try_next().await.map_err(broken)? {
-                    all.extend_from_slice(&piece);
-                }
+                let all = collect(content).await.map_err(broken)?;
                 return self.shelf.store.put(&path, PutPayload::from(all)).await.map(drop);
             }
             let upload = self.shelf.store.put_multipart(&path).await?;
@@ -515,7 +511,7 @@ impl Source for Repository {
         // What was seen as a blob may be a manifest, too.
         if let Target::Digest(digest) = target
             && let Some(seen) = self.seen(digest).await
-            && matches!(seen.kind(), Kind::Index | Kind::Manifest)
+            && seen.is_document()
         {
             return Ok(seen);
         }
@@ -534,12 +530,12 @@ impl Source for Repository {
     }
 
     async fn fetch(&self, descriptor: &Descriptor, limits: &Limits) -> Result<Bytes> {
-        crate::source::verify::admit(&self.repository, descriptor, limits)?;
+        verify::admit(&self.repository, descriptor, limits)?;
         if self.seen(&descriptor.digest).await.is_some()
             && let Some(content) = self.shared.open(&self.repository, descriptor, 0).await
-            && let Ok(bytes) = crate::source::blob::collect(content).await
+            && let Ok(bytes) = collect(content).await
         {
-            crate::source::verify::shape(&self.repository, descriptor, &bytes, limits)?;
+            verify::shape(&self.repository, descriptor, &bytes, limits)?;
             return Ok(bytes);
         }
         let bytes = match self.source.fetch(descriptor, limits).await {
@@ -575,7 +571,7 @@ impl Source for Repository {
                 return Ok(content);
             }
             // What is damaged shows before anybody has a part of it.
-            if let Ok(bytes) = crate::source::blob::collect(content).await {
+            if let Ok(bytes) = collect(content).await {
                 return Ok(stream::iter([Ok(bytes)]).boxed());
             }
         }

@@ -10,7 +10,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use futures_util::{StreamExt, stream};
 use portolan_oci::names::written::NewName;
-use portolan_oci::{Descriptor, Digest, Document, Kind, media_type, names};
+use portolan_oci::{Descriptor, Digest, Document, media_type, names};
 use serde_json::json;
 
 use super::blob::collect;
@@ -247,7 +247,7 @@ fn called(name: &NewName) -> Option<String> {
 
 /// How the referrers API would list a document, if its subject is `digest` (distribution-spec, "Listing Referrers").
 fn referrer(descriptor: &Descriptor, bytes: &[u8], digest: &Digest) -> Option<Descriptor> {
-    if !matches!(descriptor.kind(), Kind::Index | Kind::Manifest) {
+    if !descriptor.is_document() {
         return None;
     }
     let (subject, artifact_type, annotations) = match Document::parse(bytes).ok()? {

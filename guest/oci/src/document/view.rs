@@ -76,6 +76,11 @@ impl Descriptor {
         media_type::kind(&self.media_type)
     }
 
+    /// Whether it is an index or a manifest: what leads to other content, and may be called something.
+    pub fn is_document(&self) -> bool {
+        matches!(self.kind(), Kind::Index | Kind::Manifest)
+    }
+
     /// Whether this entry of an index is a statement about another one.
     pub fn is_attestation(&self) -> bool {
         self.annotations.get(attestation::REFERENCE_TYPE).is_some_and(|kind| kind == attestation::ATTESTATION_MANIFEST)

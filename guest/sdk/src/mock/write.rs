@@ -2,20 +2,15 @@
 //! arrives before what it leads to.
 
 use portolan_oci::names::{EntryName, IMAGE_NAME, REF_NAME, entry_name};
-use portolan_oci::{Descriptor, Digest, Document, Kind, Reference, document, reference};
+use portolan_oci::{Descriptor, Digest, Document, Reference, document, reference};
 
 use super::repository::Repository;
 use crate::failure::{Error, code};
 use crate::host::{Item, Pushed};
 
-/// What may be called something.
-fn is_document(descriptor: &Descriptor) -> bool {
-    matches!(descriptor.kind(), Kind::Index | Kind::Manifest)
-}
-
 /// Stores everything in the order that a host would choose: what leads to nothing else first.
 pub(super) fn all(target: &mut Repository, called: &str, items: Vec<(&Item, Vec<u8>)>) -> Result<(), Error> {
-    let (mut waiting, blobs): (Vec<_>, Vec<_>) = items.into_iter().partition(|(item, _)| is_document(&item.descriptor));
+    let (mut waiting, blobs): (Vec<_>, Vec<_>) = items.into_iter().partition(|(item, _)| item.descriptor.is_document());
     for (item, bytes) in blobs {
         if let Some(name) = &item.name {
             return Err(refused(called, &item.descriptor, &format!("a blob cannot be called {name}")));
@@ -57,12 +52,12 @@ pub(super) fn document(
     bytes: Vec<u8>,
 ) -> Result<Pushed, Error> {
     verify(called, descriptor, &bytes)?;
-    if is_document(descriptor)
+    if descriptor.is_document()
         && let Some(child) = missing(target, descriptor, &bytes)?
     {
         return Err(refused(called, descriptor, &format!("it names {child}, which is not there")));
     }
-    if name.is_some() && !is_document(descriptor) {
+    if name.is_some() && !descriptor.is_document() {
         return Err(refused(called, descriptor, "only manifests and indexes have names"));
     }
     let there = target.bytes(&descriptor.digest).is_some();

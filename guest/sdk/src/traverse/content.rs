@@ -77,7 +77,7 @@ impl<C: Host> Walk<'_, C> {
     fn ahead(&self, entries: &[Descriptor]) {
         let documents: Vec<Descriptor> = entries
             .iter()
-            .filter(|entry| is_document(entry) && !self.seen.contains(&entry.digest))
+            .filter(|entry| entry.is_document() && !self.seen.contains(&entry.digest))
             .map(Descriptor::bare)
             .collect();
         prefetch(self.ctx, self.repository, &documents);
@@ -89,7 +89,7 @@ impl<C: Host> Walk<'_, C> {
             let message = format!("{} is a Docker manifest of schema 1, which is not copied", entry.digest);
             return Err(Failure::of(code::UNSUPPORTED, message).hint("pull it with an old Docker and push it anew"));
         }
-        if !is_document(entry) {
+        if !entry.is_document() {
             // An index may name anything; BuildKit's caches name layers.
             self.blob(entry);
             return Ok(());
@@ -150,10 +150,6 @@ impl<C: Host> Walk<'_, C> {
             self.found.blobs.push(blob.bare());
         }
     }
-}
-
-fn is_document(entry: &Descriptor) -> bool {
-    matches!(entry.kind(), Kind::Index | Kind::Manifest)
 }
 
 fn not_there(missing: &[(Descriptor, Digest)]) -> Failure {

@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use portolan_oci::{Descriptor, Digest, Document, Index, Kind, Location, media_type, names};
+use portolan_oci::{Descriptor, Digest, Document, Index, Location, media_type, names};
 
 use super::root::{Root, read};
 use super::{Bounds, DOCUMENTS, NESTING, prefetch};
@@ -135,10 +135,10 @@ impl<'a, C: Host> Search<'a, C> {
     }
 
     fn index(&mut self, index: &Index, depth: usize) -> Result<(), Failure> {
-        let unread = |entry: &&Descriptor| is_document(entry) && !self.seen.contains(&entry.digest);
+        let unread = |entry: &&Descriptor| entry.is_document() && !self.seen.contains(&entry.digest);
         let ahead: Vec<Descriptor> = index.manifests.iter().filter(unread).map(Descriptor::bare).collect();
         prefetch(self.ctx, self.repository, &ahead);
-        for entry in index.manifests.iter().filter(|entry| is_document(entry)) {
+        for entry in index.manifests.iter().filter(|entry| entry.is_document()) {
             let told =
                 entry.annotations.get(names::SUBJECT).map(String::as_str).or_else(|| entry.attestation_subject());
             self.entry(entry, told, depth + 1)?;
@@ -181,8 +181,4 @@ impl<'a, C: Host> Search<'a, C> {
             _ => Ok(()),
         }
     }
-}
-
-fn is_document(entry: &Descriptor) -> bool {
-    matches!(entry.kind(), Kind::Index | Kind::Manifest)
 }

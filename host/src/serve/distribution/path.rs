@@ -150,9 +150,7 @@ pub(super) fn parse(path: &str, query: Option<&str>) -> Result<Asked> {
 
 /// A path whose escapes are read: some clients write `sha256%3A…`.
 fn decoded(path: &str) -> Result<String> {
-    // Of a form a `+` would be a space.
-    let whole = path.replace('+', "%2B");
-    let decoded = percent_encoding::percent_decode_str(&whole).decode_utf8();
+    let decoded = percent_encoding::percent_decode_str(path).decode_utf8();
     decoded.map(Cow::into_owned).map_err(|_| {
         let message = format!("{} is no path: what its escapes say is not UTF-8", crate::text::line(path));
         Problem::new(Code::InvalidReference, path, message)

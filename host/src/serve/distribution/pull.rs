@@ -4,7 +4,7 @@ use bytes::Bytes;
 use futures_util::{StreamExt as _, TryStreamExt as _, future, stream};
 use http::header::{ACCEPT_RANGES, CONTENT_RANGE, HeaderName, HeaderValue, IF_NONE_MATCH, LINK, RANGE};
 use http::{Request, Response, StatusCode, Uri};
-use portolan_oci::{Descriptor, Digest, Kind, Reference, media_type};
+use portolan_oci::{Digest, Reference, media_type};
 use serde_json::json;
 use url::form_urlencoded;
 
@@ -33,7 +33,7 @@ pub(super) async fn manifest(
     };
     let root = gateway.resolve(caller, &asked).await?.root;
     // A registry keeps blobs elsewhere, and what is one is no manifest although its digest was asked for as one.
-    if !matches!(root.kind(), Kind::Index | Kind::Manifest) {
+    if !root.is_document() {
         let message = format!("{asked} is no manifest: it is {}", crate::text::line(&root.media_type));
         return Err(Problem::new(Code::NotFound, asked.to_string(), message));
     }
@@ -192,11 +192,6 @@ pub(super) async fn referrers(
         answer.headers_mut().insert(FILTERS, HeaderValue::from_static("artifactType"));
     }
     Ok(answer)
-}
-
-/// Used by `push`, too: what is said of content that is there.
-pub(super) fn is_document(descriptor: &Descriptor) -> bool {
-    matches!(descriptor.kind(), Kind::Index | Kind::Manifest)
 }
 
 #[cfg(test)]

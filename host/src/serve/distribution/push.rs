@@ -277,7 +277,7 @@ pub(super) async fn manifest(
         },
     };
     let descriptor = Descriptor::new(media_type, Digest::sha256(&bytes), bytes.len() as u64);
-    if !super::pull::is_document(&descriptor) {
+    if !descriptor.is_document() {
         return invalid(format!("{} is neither an index nor a manifest", crate::text::line(&descriptor.media_type)));
     }
     let name = match target {

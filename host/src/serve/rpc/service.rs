@@ -10,7 +10,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures_util::{Stream, StreamExt as _, TryStreamExt as _, stream};
-use portolan_oci::{Descriptor, Digest, Kind};
+use portolan_oci::{Descriptor, Digest};
 use tokio::sync::mpsc;
 use tonic::{Request, Response, Status, Streaming};
 
@@ -123,13 +123,11 @@ impl Calls for Service {
         }
         wanted.size = found.size;
         // Of a document its registry says what it is, of a blob who asks: it is no document for that.
-        let is_root = |descriptor: &Descriptor| matches!(descriptor.kind(), Kind::Index | Kind::Manifest);
-        if wanted.media_type.is_empty() || is_root(&found) || is_root(&wanted) {
+        if wanted.media_type.is_empty() || found.is_document() || wanted.is_document() {
             wanted.media_type = found.media_type;
         }
         let (offset, length) = (unsigned("offset", offset)?, unsigned("length", length)?);
-        let is_document = matches!(wanted.kind(), Kind::Index | Kind::Manifest);
-        let content = match is_document {
+        let content = match wanted.is_document() {
             true => {
                 let bytes = self.gateway.document(&caller, &reference, &wanted).await?;
                 let start = usize::try_from(offset).unwrap_or(usize::MAX).min(bytes.len());
@@ -168,7 +166,7 @@ impl Calls for Service {
         });
         let sent = patiently(sent.boxed(), self.idle);
         let name = some(start.name);
-        let created = match matches!(wanted.kind(), Kind::Index | Kind::Manifest) {
+        let created = match wanted.is_document() {
             true => {
                 let bytes = gathered(sent, wanted.size.min(self.gateway.limits.document)).await?;
                 let limits = &self.gateway.limits;
