@@ -26,7 +26,7 @@ toolchain:
 
 servers:
 	@tests/install-servers.sh
-	@tests/install-go-servers.sh "$(TOOLS)" olareg buildkit
+	@tests/install-go-servers.sh "$(TOOLS)" olareg buildkit otelcol
 	@if command -v go >/dev/null; then tests/install-go-tools.sh "$(TOOLS)" docker-buildx crane oras conformance grpcurl versitygw; fi
 	@tests/install-wasmtime.sh "$(TOOLS)"
 
@@ -60,11 +60,14 @@ smoke: toolchain ## What public registries say to resolve, inspect, layers and t
 	@tests/smoke.sh "$(CARGO_TARGET_DIR)/debug/portolan"
 
 bench: toolchain servers ## One table of figures against targets and other programs, kept in target/bench.json; BENCH=SECTION,... chooses.
-	@if command -v go >/dev/null; then tests/install-go-tools.sh "$(TOOLS)" crane regctl oras docker-buildx; fi
+	@if command -v go >/dev/null; then tests/install-go-tools.sh "$(TOOLS)" crane regctl oras docker-buildx vegeta; fi
+	@tests/install-packages.sh "programs that ask much" wrk=wrk curl=curl
 	@echo "==> cargo build --release (the first build compiles wasmtime, some minutes)"
+	@cargo build --release --locked --workspace --bin portolan --features portolan/serve
+	@cp "$(CARGO_TARGET_DIR)/release/portolan" "$(CARGO_TARGET_DIR)/release/portolan-serve"
 	@cargo build --release --locked --workspace --bin portolan --bin slow-line --bin bare-transfer
 	@built="$(CARGO_TARGET_DIR)/release"; PATH="$(TOOLS)/bin:$$PATH" tests/bench/bench.py $(if $(BENCH),--only "$(BENCH)") \
-		--results "$(CARGO_TARGET_DIR)/bench.json" "$$built/portolan" "$$built/slow-line" "$$built/bare-transfer"
+		--results "$(CARGO_TARGET_DIR)/bench.json" "$$built/portolan" "$$built/slow-line" "$$built/bare-transfer" "$$built/portolan-serve"
 
 bench-plots: toolchain servers ## How cost grows, measured and drawn into docs/plots.
 	@if command -v go >/dev/null; then tests/install-go-tools.sh "$(TOOLS)" crane; fi

@@ -49,11 +49,12 @@ impl World {
 }
 
 /// Pages whose commands take more than a registry (BuildKit, other toolchains, other runtimes), and the tests that run them.
-const ELSEWHERE: [(&str, &str); 5] = [
+const ELSEWHERE: [(&str, &str); 6] = [
     ("bundle.md", "tests/bundle.rs"),
     ("first-frontend.md", "tests/authors.rs"),
     ("ci-cache-key.md", "tests/recipe.rs"),
     ("gallery.md", "tests/gallery.rs"),
+    ("serving.md", "tests/serve/book.rs"),
     ("writing-a-frontend.md", "tests/polyglot.rs"),
 ];
 

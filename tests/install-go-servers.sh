@@ -4,10 +4,11 @@
 # usage: install-go-servers.sh FOLDER NAME…
 set -euo pipefail
 
-# olareg keeps referrers as OCI 1.1 has it; buildkitd and buildctl are BuildKit.
+# olareg keeps referrers as OCI 1.1 has it; buildkitd and buildctl are BuildKit; otelcol takes traces and prints them.
 declare -A packages=(
     [olareg]="github.com/olareg/olareg/cmd/olareg"
     [buildkit]="github.com/moby/buildkit/cmd/buildkitd github.com/moby/buildkit/cmd/buildctl"
+    [otelcol]="portolan/tests/tools/otelcol"
 )
 
 here=$(cd "$(dirname "$0")" && pwd)

@@ -10,6 +10,7 @@ declare -A package=(
     [grpcurl]=github.com/fullstorydev/grpcurl/cmd/grpcurl
     [oras]=oras.land/oras/cmd/oras
     [regctl]=github.com/regclient/regclient/cmd/regctl
+    [vegeta]=github.com/tsenart/vegeta/v12
     [versitygw]=github.com/versity/versitygw/cmd/versitygw
 )
 declare -A version=(
@@ -19,6 +20,7 @@ declare -A version=(
     [grpcurl]=v1.9.4
     [oras]=v1.3.6
     [regctl]=v0.11.7
+    [vegeta]=v12.12.0
     [versitygw]=v1.8.0
 )
 
@@ -41,7 +43,7 @@ for name in "$@"; do
     mkdir -p "$tools/bin" "$tools/go"
     # Built aside and moved: a build that is stopped leaves no half program behind.
     GOBIN="$tools/go" CGO_ENABLED=0 go install -trimpath "${package[$name]}@${version[$name]}"
-    mv "$tools/go/$(basename "${package[$name]}")" "$tools/bin/$name"
+    mv "$tools/go/"* "$tools/bin/$name"
     echo "${version[$name]}" >"$tools/bin/.$name.version"
     rmdir "$tools/go"
 done

@@ -4,4 +4,4 @@
 set -euo pipefail
 
 exec "$(dirname "$0")/install-packages.sh" "test servers" docker-registry=docker-registry htpasswd=apache2-utils \
-    openssl=openssl skopeo=skopeo containerd=containerd runc=runc umoci=umoci buildah=buildah gzip=gzip pigz=pigz zstd=zstd
+    openssl=openssl skopeo=skopeo containerd=containerd runc=runc nginx=nginx umoci=umoci buildah=buildah gzip=gzip pigz=pigz zstd=zstd

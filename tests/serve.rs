@@ -2,10 +2,14 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
+#[path = "serve/book.rs"]
+mod book;
 #[path = "serve/callers.rs"]
 mod callers;
 #[path = "serve/conformance.rs"]
 mod conformance;
+#[path = "serve/farm.rs"]
+mod farm;
 #[path = "serve/go.rs"]
 mod go;
 #[path = "serve/grpc.rs"]
@@ -18,6 +22,8 @@ mod push;
 mod running;
 #[path = "serve/shelf.rs"]
 mod shelf;
+#[path = "serve/traces.rs"]
+mod traces;
 
 use portolan_tests::cli::Cli;
 use portolan_tests::fixtures;

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # What people install: a static program in a tar archive with completions and manual pages, a Debian package, and a container
-# image that Portolan writes itself. Each is tried where nothing else is.
+# image that Portolan writes itself, whose program is the gateway, too. Each is tried where nothing else is.
 # PROFILE=dev makes them of a program that is quicker to build, for who changes how they are made.
 # usage: dist.sh TARGET_DIR OUT
 set -euo pipefail
@@ -19,14 +19,21 @@ rustup target list --installed | grep -qx "$triple" || {
 }
 contrib/dist/install-tools.sh
 echo "==> cargo build --profile $profile --target $triple (the first build compiles wasmtime, some minutes)"
-cargo build --profile "$profile" --locked --package portolan --bin portolan --target "$triple" --target-dir "$target_dir"
+build() {
+    cargo build --profile "$profile" --locked --package portolan --bin portolan --target "$triple" --target-dir "$target_dir" "$@"
+}
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+program=$target_dir/$triple/${profile/#dev/debug}/portolan
+mkdir "$work/gateway"
+build --features serve
+cp "$program" "$work/gateway"
+build
 cargo build --locked --package portolan --example own-image --target-dir "$target_dir"
-program=$target_dir/$triple/${profile/#dev/debug}/portolan image=$target_dir/debug/examples/own-image
+image=$target_dir/debug/examples/own-image
 
 mkdir -p "$out"
 out=$(realpath "$out")
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
 # Whoever makes it twice, of the same program, gets the same bytes.
 packed() { tar --sort=name --mtime="@$epoch" --owner=0 --group=0 --numeric-owner -C "$1" -c "$2" | gzip -9n >"$3"; }
 
@@ -78,7 +85,7 @@ echo "==> portolan-$version-image.tar, by Portolan itself"
 authorities=/etc/ssl/certs/ca-certificates.crt
 files=()
 [ ! -r "$authorities" ] || files+=("$authorities=$authorities")
-"$image" "$work/layout" base "$platform" "$program" "${files[@]}" >/dev/null
+"$image" "$work/layout" base "$platform" "$work/gateway/portolan" "${files[@]}" >/dev/null
 rm -f "$out/portolan-$version-image.tar"
 "$program" create --quiet -t "oci-archive://$out/portolan-$version-image.tar:$version" "oci-layout://$work/layout:base" \
     --annotation "index:org.opencontainers.image.title=portolan" \

@@ -3,4 +3,4 @@
 set -euo pipefail
 
 exec "$(dirname "$0")/../../tests/install-packages.sh" tools musl-gcc=musl-tools dpkg-deb=dpkg xz=xz-utils skopeo=skopeo \
-    umoci=umoci unshare=util-linux file=file
+    umoci=umoci curl=curl unshare=util-linux file=file

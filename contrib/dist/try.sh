@@ -40,4 +40,14 @@ skopeo inspect "oci-archive:$out/portolan-$version-image.tar:$version" --overrid
 skopeo copy --quiet --override-arch amd64 "oci-archive:$out/portolan-$version-image.tar:$version" "oci:$work/oci:image"
 umoci unpack --rootless --image "$work/oci:image" "$work/bundle" >/dev/null 2>&1
 alone "$work/bundle/rootfs" /portolan
-echo "    the image: skopeo reads it, umoci unpacks it, and it runs"
+gateway=$work/bundle/rootfs/gateway.sock
+unshare --user --map-root-user --net --fork --kill-child chroot "$work/bundle/rootfs" \
+    /portolan serve --listen unix:/gateway.sock --pull '*' 2>/dev/null &
+for _ in $(seq 100); do
+    [ ! -S "$gateway" ] || break
+    sleep 0.1
+done
+said=$(curl --silent --show-error --unix-socket "$gateway" http://gateway/v2/)
+kill %1
+[ "$said" = "{}" ] || { echo "portolan: the image's gateway says $said" >&2 && exit 1; }
+echo "    the image: skopeo reads it, umoci unpacks it, it runs, and it serves"

@@ -64,9 +64,15 @@ async fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// Files as root's, without times.
+/// Files as root's, without times, and a folder for temporary ones.
 fn tar(members: &[(&str, &str, u32)]) -> std::io::Result<Vec<u8>> {
     let mut archive = tar::Builder::new(Vec::new());
+    let mut folder = tar::Header::new_gnu();
+    folder.set_entry_type(tar::EntryType::Directory);
+    folder.set_size(0);
+    folder.set_mode(0o1777);
+    folder.set_cksum();
+    archive.append_data(&mut folder, "tmp/", std::io::empty())?;
     for (from, to, mode) in members {
         let mut header = tar::Header::new_gnu();
         header.set_size(fs::metadata(from)?.len());

@@ -56,6 +56,7 @@ pub mod progress;
 pub mod serve;
 mod session;
 pub mod source;
+pub mod trace;
 mod transfer;
 mod turns;
 

@@ -25,6 +25,7 @@
 mod caller;
 mod distribution;
 mod filling;
+mod flight;
 mod gateway;
 mod listen;
 mod metrics;
@@ -34,6 +35,7 @@ mod recall;
 mod rpc;
 mod server;
 mod shelf;
+mod span;
 
 pub use caller::{Callers, InvalidCallers};
 pub use listen::{Address, Bound, InvalidAddress};

@@ -2,7 +2,7 @@
 """Measures Portolan against other programs, and against the same code without its sandbox, and prints one table of what
 was found beside what was wished for. All times are medians of runs in turn. Progress goes to the standard error.
 
-usage: bench.py [--results FILE] [--only SECTION,...] [--folder WHERE] PORTOLAN SLOW_LINE BARE_TRANSFER
+usage: bench.py [--results FILE] [--only SECTION,...] [--folder WHERE] PORTOLAN SLOW_LINE BARE_TRANSFER GATEWAY
        bench.py --show FILE
 
 MIB=, RUNS= and COUNT= in the environment make images smaller or larger, and runs and images fewer or more. A peer that
@@ -30,14 +30,16 @@ import inside
 import line
 import many
 import processes
+import serving
 import starts
 from registry import Missing
 from table import Row, kept, printed, written
 from timing import Tools, progress
 
-SECTIONS = {section.__name__: section for section in (processes, line, copies, many, archives, starts, inside)}
+SECTIONS = {section.__name__: section for section in (processes, line, copies, many, archives, starts, serving, inside)}
 PEERS = {"crane": "version", "regctl": "version", "oras": "version", "docker-buildx": "version", "skopeo": "--version",
-         "docker-registry": "--version", "gzip": "--version", "tar": "--version", "cargo": "--version"}
+         "docker-registry": "--version", "nginx": "-v", "wrk": "-v", "vegeta": "-version", "curl": "--version",
+         "gzip": "--version", "tar": "--version", "cargo": "--version"}
 
 
 def main():
@@ -46,7 +48,7 @@ def main():
     parser.add_argument("--only", metavar="SECTION,...", default=",".join(SECTIONS), help=f"of {', '.join(SECTIONS)}")
     parser.add_argument("--folder", metavar="WHERE", help="where images go; they are gone afterwards")
     parser.add_argument("--show", metavar="FILE", help="print the table of results that were kept, and measure nothing")
-    parser.add_argument("programs", metavar="PROGRAM", nargs="*", help="portolan, slow-line and bare-transfer")
+    parser.add_argument("programs", metavar="PROGRAM", nargs="*", help="portolan, slow-line, bare-transfer, and portolan with `serve`")
     asked = parser.parse_args()
     if asked.show:
         print(printed(json.loads(Path(asked.show).read_text())))
@@ -54,8 +56,8 @@ def main():
     sections = asked.only.split(",")
     if unknown := set(sections) - set(SECTIONS):
         parser.error(f"no section {', '.join(unknown)}; there are {', '.join(SECTIONS)}")
-    if len(asked.programs) != 3:
-        parser.error("needs PORTOLAN SLOW_LINE BARE_TRANSFER")
+    if len(asked.programs) != 4:
+        parser.error("needs PORTOLAN SLOW_LINE BARE_TRANSFER GATEWAY")
     tools = Tools(*(str(Path(program).resolve()) for program in asked.programs))
     results = {"date": now(), "machine": machine(), "versions": versions(tools.portolan),
                "load": {"before": os.getloadavg()[0]},
@@ -122,7 +124,7 @@ def version(command):
     path = shutil.which(command[0])
     if not path:
         return "missing"
-    said = subprocess.run(command, capture_output=True, text=True).stdout
+    said = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True).stdout
     found = re.search(r"\bv?(\d+\.\d+[^\s,)]*)", said)
     # What `go install` builds may not know what it is; install-go-tools.sh does.
     recipe = Path(path).with_name(f".{Path(path).name}.version")

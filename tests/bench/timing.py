@@ -25,6 +25,7 @@ class Tools(NamedTuple):
     portolan: str
     slow_line: str
     bare_transfer: str
+    gateway: str
 
 
 class Run(NamedTuple):

@@ -1,13 +1,14 @@
 //! The gateway over gRPC, asked by grpcurl, which knows of it what reflection tells.
 
 use std::fs;
-use std::process::Command;
+use std::io::{BufRead as _, BufReader};
+use std::process::{Command, Stdio};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use portolan_oci::Digest;
 use portolan_tests::registry::{Registry, get};
-use portolan_tests::serving::Serving;
+use portolan_tests::serving::{Serving, ask};
 use portolan_tests::tools;
 use serde_json::{Value, json};
 
@@ -170,4 +171,34 @@ fn errors_tell_programs_what_they_are() {
     }
     let failed = call(&serving, &[], "Push", &[json!({ "chunk": "" })]).unwrap_err();
     assert_eq!(failed["code"], 3, "{failed}");
+}
+
+/// Whose health is watched ends as fast as who is not watched.
+#[test]
+fn who_watches_its_health_is_told_of_its_end() {
+    let (cli, registry) = (cli(), registry());
+    let mut serving = before(&cli, registry.host(), "--pull *");
+    let mut grpcurl = Command::new(tools::find("grpcurl").expect("grpcurl, which `make servers` builds"));
+    grpcurl.args(["-plaintext", "-max-time", "60", serving.host(), "grpc.health.v1.Health/Watch"]);
+    let mut watching = grpcurl.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+    let mut said = BufReader::new(watching.stdout.take().unwrap()).lines().map_while(Result::ok);
+    assert!(said.any(|line| line.contains("\"SERVING\"")));
+    serving.signal("TERM");
+    assert!(said.any(|line| line.contains("\"NOT_SERVING\"")));
+    let _ = watching.wait();
+    assert_eq!(serving.ends(), 0);
+    assert!(!serving.said("after 30 s"), "it had its thirty seconds");
+}
+
+#[test]
+fn how_calls_end_is_counted() {
+    let (cli, registry) = (cli(), registry());
+    let serving = before(&cli, registry.host(), "--pull *");
+    call(&serving, &[], "Resolve", &[json!({ "reference": format!("{}/app:1.4", registry.host()) })]).unwrap();
+    call(&serving, &[], "Resolve", &[json!({ "reference": format!("{}/app:2", registry.host()) })]).unwrap_err();
+    let metrics = ask(serving.address(1), "GET", "/metrics", &[], b"").text();
+    for status in ["OK", "NOT_FOUND"] {
+        let counted = format!("door=\"grpc\",operation=\"Resolve\",status=\"{status}\"}} 1\n");
+        assert!(metrics.contains(&counted), "{metrics}");
+    }
 }

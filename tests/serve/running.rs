@@ -3,11 +3,16 @@
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use portolan_hostile::{Hostile, on};
 use portolan_oci::Digest;
 use portolan_tests::serving::ask;
+
+use portolan::serve::{Address, Bounds, Callers, Server};
+use portolan::source::registry::{Hosts, Registry};
+use portolan::{Grants, Host};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use super::{before, cli, registry};
 
@@ -55,6 +60,23 @@ fn what_is_under_way_is_finished() {
 }
 
 #[test]
+fn who_is_told_twice_to_end_ends() {
+    let (cli, path) = (cli(), format!("/v2/app/blobs/{}", Digest::sha256(b"x")));
+    let hostile = Hostile::play(vec![on("HEAD", &path).header("Content-Length", "1"), on("GET", &path).hang()]);
+    let mut serving = before(&cli, &hostile.host(), "--pull *");
+    let mut pulling = TcpStream::connect(serving.host()).unwrap();
+    pulling.write_all(format!("GET {path} HTTP/1.1\r\nHost: x\r\n\r\n").as_bytes()).unwrap();
+    while hostile.requests().len() < 2 {
+        thread::sleep(Duration::from_millis(5));
+    }
+    serving.signal("TERM");
+    serving.says("finishing what is under way");
+    serving.signal("TERM");
+    assert_eq!(serving.ends(), 0);
+    assert!(serving.said("cut off") && !serving.said("after 30 s"));
+}
+
+#[test]
 fn who_is_one_too_many_is_told_so() {
     let (cli, registry) = (cli(), registry());
     let serving = before(&cli, registry.host(), "--pull * --connections 2");
@@ -92,4 +114,80 @@ fn heads_without_end_are_not_read() {
     let answer = String::from_utf8_lossy(&answer).into_owned();
     assert!(answer.is_empty() || answer.starts_with("HTTP/1.1 431"), "{answer}");
     assert_eq!(ask(serving.host(), "GET", "/v2/", &[], b"").status, 200);
+}
+
+/// Who keeps quiet has a place until ten seconds have passed, and there are so many.
+#[test]
+fn ten_thousand_connections_are_neither_a_crash_nor_a_lot_of_memory() {
+    const MANY: usize = 10_000;
+    let most = getrlimit(Resource::Nofile).maximum;
+    setrlimit(Resource::Nofile, Rlimit { current: most, maximum: most }).unwrap();
+    assert!(most.is_none_or(|most| most > MANY as u64 + 500), "this test takes {MANY} open files (`ulimit -Hn`)");
+    let (cli, registry) = (cli(), registry());
+    let serving = before(&cli, registry.host(), "--pull *");
+    assert_eq!(ask(serving.host(), "GET", "/v2/app/manifests/1.4", &[], b"").status, 200);
+    let mut connections: Vec<_> = (0..MANY).map(|_| TcpStream::connect(serving.host()).unwrap()).collect();
+    let mut refused = 0;
+    // Those that came last are those that are one too many.
+    for connection in connections.iter_mut().rev().take(MANY / 2) {
+        connection.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+        let mut answer = String::new();
+        let _ = connection.read_to_string(&mut answer);
+        refused += usize::from(answer.starts_with("HTTP/1.1 503") && answer.contains("Retry-After: 1"));
+    }
+    assert_eq!(refused, MANY / 2);
+    assert!(serving.memory() < 150 << 20, "{} bytes", serving.memory());
+    drop(connections);
+    let until = Instant::now() + Duration::from_secs(60);
+    while ask(serving.host(), "GET", "/v2/app/manifests/1.4", &[], b"").status != 200 {
+        assert!(Instant::now() < until, "it does not come back");
+        thread::sleep(Duration::from_millis(20));
+    }
+}
+
+/// It is who takes nothing that is given up, and not who takes little.
+#[tokio::test(flavor = "multi_thread")]
+async fn who_reads_slowly_has_all_of_it_and_who_stops_does_not() {
+    const IDLE: Duration = Duration::from_secs(1);
+    let bytes: Vec<u8> = (0..48 << 20).map(|at: u32| (at % 251) as u8).collect();
+    let digest = Digest::sha256(&bytes);
+    let path = format!("/v2/app/blobs/{digest}");
+    let hostile = Hostile::play(vec![
+        on("HEAD", &path).header("Content-Length", bytes.len().to_string()),
+        on("GET", &path).body(&bytes[..]),
+    ]);
+    let nobody = Registry::builder().docker_config(None).auth_file(None).podman_auth_files(Vec::new());
+    let mut bounds = Bounds::default();
+    bounds.idle = IDLE;
+    let server = Server::builder(Host::builder().build().unwrap(), nobody.hosts(Hosts::none()).build().unwrap())
+        .upstream(hostile.host())
+        .callers(Callers::anybody(Grants::new().pull("*").unwrap()))
+        .bounds(bounds)
+        .build();
+    let bound = server.await.unwrap().bind(&["127.0.0.1:0".parse::<Address>().unwrap()]).await.unwrap();
+    let host = bound.addresses()[0].to_string();
+    let served = tokio::spawn(bound.serve(std::future::pending()));
+    let request = format!("GET {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n");
+    let pull = move |pause: Duration, pauses: usize| {
+        let (host, request) = (host.clone(), request.clone());
+        tokio::task::spawn_blocking(move || {
+            let mut connection = TcpStream::connect(host).unwrap();
+            connection.write_all(request.as_bytes()).unwrap();
+            let (mut answer, mut piece, mut paused) = (Vec::new(), vec![0; 1 << 20], 0);
+            while let Ok(read @ 1..) = connection.read(&mut piece) {
+                answer.extend_from_slice(&piece[..read]);
+                if answer.len() > (paused + 1) << 20 && paused < pauses {
+                    thread::sleep(pause);
+                    paused += 1;
+                }
+            }
+            answer
+        })
+    };
+    // More than two seconds in all, and never more than a part of one.
+    let slow = pull(IDLE / 8, 20).await.unwrap();
+    assert!(slow.ends_with(&bytes), "{} bytes came", slow.len());
+    let stopped = pull(IDLE * 5, 1).await.unwrap();
+    assert!(stopped.len() < bytes.len(), "nobody waits for who stopped");
+    served.abort();
 }

@@ -149,3 +149,31 @@ fn an_object_store_is_a_shelf_and_may_be_gone() {
     second.signal("TERM");
     assert_eq!(second.ends(), 0);
 }
+
+/// A process that ends in the middle leaves its lease behind, which is renewed no more.
+#[test]
+fn what_a_process_did_not_finish_another_one_gets() {
+    let cli = cli();
+    let bytes: Vec<u8> = (0..4 << 20).map(|at: u32| (at % 251) as u8).collect();
+    let digest = Digest::sha256(&bytes);
+    let path = format!("/v2/app/blobs/{digest}");
+    let hostile = Hostile::play(vec![
+        on("HEAD", &path).header("Content-Length", bytes.len().to_string()),
+        on("GET", &path).once().hang(),
+        on("GET", &path).body(&bytes[..]),
+    ]);
+    let folder = tempfile::tempdir().unwrap();
+    let words = format!("--pull * --cache {}", folder.path().join("kept").display());
+    let (first, second) = (before(&cli, &hostile.host(), &words), before(&cli, &hostile.host(), &words));
+    thread::scope(|scope| {
+        let host = first.host().to_owned();
+        scope.spawn(move || std::panic::catch_unwind(|| ask(&host, "GET", &path, &[], b"")));
+        let gets = || hostile.requests().iter().filter(|request| request.method == "GET").count();
+        while gets() == 0 {
+            thread::sleep(Duration::from_millis(5));
+        }
+        drop(first);
+        pull(second.host(), &format!("/v2/app/blobs/{digest}"));
+        assert_eq!(gets(), 2);
+    });
+}

@@ -58,6 +58,19 @@ impl Serving {
         }
     }
 
+    /// Whether it said something with this in it, once it has ended.
+    pub fn said(&mut self, part: &str) -> bool {
+        self.said.extend(self.lines.iter());
+        self.said.iter().any(|line| line.contains(part))
+    }
+
+    /// The most bytes of memory that it had at a time.
+    pub fn memory(&self) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.process.id())).expect("a process");
+        let most = status.lines().find_map(|line| line.strip_prefix("VmHWM:")?.trim().strip_suffix(" kB"));
+        most.and_then(|most| most.parse::<u64>().ok()).expect("its memory") << 10
+    }
+
     /// Sends it a signal, by its name: `HUP`.
     pub fn signal(&self, name: &str) {
         let sent =

@@ -5,6 +5,9 @@ use std::time::Duration;
 
 use portolan_oci::Descriptor;
 
+use tracing::Instrument as _;
+use tracing::field::Empty;
+
 use super::Host;
 use super::describe::Info;
 use super::fault::RunError;
@@ -18,6 +21,7 @@ use crate::progress::Progress;
 use crate::session::grants::Grants;
 use crate::session::tape::{Recorded, Recorder, Tape};
 use crate::source::{ByteStream, Registries, Source};
+use crate::trace;
 
 /// What a frontend is to be asked, and what it may touch for that.
 #[derive(Clone)]
@@ -174,7 +178,22 @@ impl Host {
     ///
     /// # Panics
     /// Outside of a tokio runtime with its time driver on, where the run has a wall clock.
-    pub async fn run(&self, mut run: Run) -> Result<Answer, RunError> {
+    pub async fn run(&self, run: Run) -> Result<Answer, RunError> {
+        let span = tracing::trace_span!(
+            target: trace::TARGET,
+            "run",
+            portolan.frontend = run.frontend.loaded.label,
+            error.type = Empty,
+            otel.status_code = Empty,
+        );
+        let answer = self.solve(run).instrument(span.clone()).await;
+        if let Err(error) = &answer {
+            span.record("error.type", error.verdict()).record("otel.status_code", "ERROR");
+        }
+        answer
+    }
+
+    async fn solve(&self, mut run: Run) -> Result<Answer, RunError> {
         // A recording tells them, too.
         let arguments =
             if run.terms.tape.is_none() { std::mem::take(&mut run.arguments) } else { run.arguments.clone() };

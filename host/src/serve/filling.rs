@@ -3,7 +3,8 @@
 //!
 //! It goes on when those who asked are gone: it is wanted again, most likely.
 
-use std::path::Path;
+use std::io;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -56,8 +57,7 @@ impl Filling {
             Ok(mut content) => loop {
                 match content.try_next().await {
                     Ok(Some(piece)) => {
-                        let one = stream::iter([Ok(piece)]).boxed();
-                        if let Err(error) = spool.append(one, self.descriptor.size).await {
+                        if let Err(error) = spool.add(piece, self.descriptor.size).await {
                             break Err(error);
                         }
                         let length = spool.length();
@@ -94,6 +94,11 @@ impl Filling {
     pub(super) fn content(self: &Arc<Self>) -> ByteStream {
         let content = Arc::clone(&self.content);
         stream::once(async move { content.open().await }).try_flatten().boxed()
+    }
+
+    /// Gives its file a name on the same disk.
+    pub(super) async fn name(&self, path: PathBuf) -> io::Result<()> {
+        self.content.name(path).await
     }
 
     /// What is there and what comes yet.

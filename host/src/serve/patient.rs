@@ -9,15 +9,18 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
-use http_body_util::{BodyExt as _, StreamBody};
+use http_body_util::{BodyExt as _, BodyStream, StreamBody};
 use hyper::body::Incoming;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, Sleep, sleep};
 
 use super::distribution::Body;
 use crate::error::{Code, Error};
 use crate::source::ByteStream;
+
+/// What a last word takes on its way.
+const MOMENT: Duration = Duration::from_millis(100);
 
 /// See the module.
 pub(super) struct Patient<C> {
@@ -127,6 +130,15 @@ pub(super) fn asked(body: Incoming, idle: Duration, whole: bool) -> Body {
         }
     });
     StreamBody::new(frames).boxed_unsync()
+}
+
+/// An answer that ends a moment after the server begins to: whoever has it is told so before.
+pub(super) fn until(body: Body, mut ending: watch::Receiver<bool>) -> Body {
+    let ended = async move {
+        let _ = ending.wait_for(|ending| *ending).await;
+        sleep(MOMENT).await;
+    };
+    StreamBody::new(BodyStream::new(body).take_until(ended)).boxed_unsync()
 }
 
 /// An answer whose bytes are got at its reader's pace, who may not take nothing for ever; `held` is let go where it ends.

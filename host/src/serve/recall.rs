@@ -1,5 +1,7 @@
 //! What registries said, kept for whoever asks next: what a digest is, and documents. In memory, and bounded.
 //!
+//! Several who ask for the same at once ask once (`flight`).
+//!
 //! A digest is no secret, so knowing one opens nothing: what one repository gave is kept for that repository, and whether a
 //! caller may read it is asked before (`gateway`). What a tag means is never kept.
 
@@ -9,9 +11,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use futures_util::{StreamExt as _, TryStreamExt as _, stream};
+use futures_util::{FutureExt as _, StreamExt as _, TryStreamExt as _, stream};
 use portolan_oci::{Descriptor, Digest, Reference};
 
+use super::flight::Flights;
 use super::metrics::Metrics;
 use crate::error::{Code, Error, Result};
 use crate::limits::Limits;
@@ -30,7 +33,14 @@ pub(super) struct Recall {
 impl Recall {
     /// Keeps at most so many bytes.
     pub(super) fn new(registries: Arc<dyn Registries>, bytes: u64, metrics: Arc<Metrics>) -> Self {
-        Recall { registries, kept: Arc::new(Kept { most: bytes, generations: Mutex::default(), metrics }) }
+        let kept = Kept {
+            most: bytes,
+            generations: Mutex::default(),
+            found: Flights::default(),
+            fetched: Flights::default(),
+            metrics,
+        };
+        Recall { registries, kept: Arc::new(kept) }
     }
 }
 
@@ -44,7 +54,17 @@ impl Registries for Recall {
 struct Kept {
     most: u64,
     generations: Mutex<Generations>,
+    /// What is being found out of digests, and documents that are on their way.
+    found: Flights<(Key, Found), Descriptor>,
+    fetched: Flights<(Key, u64, String), Bytes>,
     metrics: Arc<Metrics>,
+}
+
+/// As what a digest is looked for.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+enum Found {
+    Root,
+    Anything,
 }
 
 type Key = (Arc<str>, Digest);
@@ -117,13 +137,32 @@ struct Repository {
 }
 
 impl Repository {
+    fn key(&self, digest: &Digest) -> Key {
+        (Arc::clone(&self.repository), digest.clone())
+    }
+
     fn known(&self, digest: &Digest) -> Option<Known> {
-        self.kept.get(&(Arc::clone(&self.repository), digest.clone()))
+        self.kept.get(&self.key(digest))
+    }
+
+    /// What its registry says of a digest.
+    async fn find(&self, digest: &Digest, what: Found, limits: &Limits) -> Result<Descriptor> {
+        let asked = self.kept.found.ask((self.key(digest), what), || {
+            let (source, digest, limits) = (Arc::clone(&self.source), digest.clone(), limits.clone());
+            async move {
+                match what {
+                    Found::Root => source.resolve(Target::Digest(&digest), &limits).await,
+                    Found::Anything => source.locate(&digest, &limits).await,
+                }
+            }
+            .boxed()
+        });
+        asked.await
     }
 
     /// Where content is something else than was said of it, what was said is not kept.
     fn doubt(&self, digest: &Digest) -> impl Fn(&Error) + Send + 'static + use<> {
-        let (kept, key) = (Arc::clone(&self.kept), (Arc::clone(&self.repository), digest.clone()));
+        let (kept, key) = (Arc::clone(&self.kept), self.key(digest));
         move |error| {
             if matches!(error.code(), Code::DigestMismatch | Code::Malformed | Code::NotFound) {
                 kept.forget(&key);
@@ -132,8 +171,7 @@ impl Repository {
     }
 
     fn learn(&self, descriptor: &Descriptor, bytes: Option<Bytes>) {
-        let key = (Arc::clone(&self.repository), descriptor.digest.clone());
-        self.kept.put(key, Known { descriptor: descriptor.bare(), bytes });
+        self.kept.put(self.key(&descriptor.digest), Known { descriptor: descriptor.bare(), bytes });
     }
 
     /// A document that is at hand, and is what is asked for.
@@ -158,7 +196,10 @@ impl Source for Repository {
         {
             return Ok(known.descriptor);
         }
-        let descriptor = self.source.resolve(target, limits).await?;
+        let descriptor = match target {
+            Target::Digest(digest) => self.find(digest, Found::Root, limits).await?,
+            target => self.source.resolve(target, limits).await?,
+        };
         // Its bytes may be at hand already, where a tag was moved back.
         if self.known(&descriptor.digest).filter(is_root).is_none() {
             self.learn(&descriptor, None);
@@ -170,7 +211,7 @@ impl Source for Repository {
         if let Some(known) = self.known(digest) {
             return Ok(known.descriptor);
         }
-        let descriptor = self.source.locate(digest, limits).await?;
+        let descriptor = self.find(digest, Found::Anything, limits).await?;
         self.learn(&descriptor, None);
         Ok(descriptor)
     }
@@ -180,7 +221,12 @@ impl Source for Repository {
             self.kept.metrics.hits.fetch_add(1, Ordering::Relaxed);
             return Ok(bytes);
         }
-        let bytes = self.source.fetch(descriptor, limits).await.inspect_err(self.doubt(&descriptor.digest))?;
+        let key = (self.key(&descriptor.digest), descriptor.size, descriptor.media_type.clone());
+        let fetched = self.kept.fetched.ask(key, || {
+            let (source, descriptor, limits) = (Arc::clone(&self.source), descriptor.clone(), limits.clone());
+            async move { source.fetch(&descriptor, &limits).await }.boxed()
+        });
+        let bytes = fetched.await.inspect_err(self.doubt(&descriptor.digest))?;
         self.kept.metrics.misses.fetch_add(1, Ordering::Relaxed);
         // Whoever asks says what it is: that is kept where the registry said the same.
         let said = self.known(&descriptor.digest).map(|known| known.descriptor);
@@ -242,7 +288,8 @@ mod tests {
 
     #[test]
     fn what_is_used_stays_and_the_rest_goes() {
-        let kept = Kept { most: 4 * (ENTRY + 1), generations: Mutex::default(), metrics: Arc::default() };
+        let registries = crate::source::registry::Registry::builder().build().unwrap();
+        let kept = Recall::new(Arc::new(registries), 4 * (ENTRY + 1), Arc::default()).kept;
         let all: Vec<_> = ["a", "b", "c", "d", "e"].into_iter().map(known).collect();
         for (key, known) in &all {
             kept.put(key.clone(), known.clone());

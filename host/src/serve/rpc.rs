@@ -120,5 +120,32 @@ impl Rpc {
     }
 }
 
+/// How a call that was answered ended, for who counts: `OK` where that shows at its end.
+pub(super) fn status_of(headers: &http::HeaderMap) -> &'static str {
+    let said = headers.get("grpc-status").and_then(|said| said.to_str().ok()?.parse::<usize>().ok());
+    STATUSES.get(said.unwrap_or(0)).copied().unwrap_or("UNKNOWN")
+}
+
+/// By their numbers.
+const STATUSES: [&str; 17] = [
+    "OK",
+    "CANCELLED",
+    "UNKNOWN",
+    "INVALID_ARGUMENT",
+    "DEADLINE_EXCEEDED",
+    "NOT_FOUND",
+    "ALREADY_EXISTS",
+    "PERMISSION_DENIED",
+    "RESOURCE_EXHAUSTED",
+    "FAILED_PRECONDITION",
+    "ABORTED",
+    "OUT_OF_RANGE",
+    "UNIMPLEMENTED",
+    "INTERNAL",
+    "UNAVAILABLE",
+    "DATA_LOSS",
+    "UNAUTHENTICATED",
+];
+
 /// The methods, for who counts.
 const METHODS: [&str; 7] = ["Resolve", "Fetch", "Push", "ResolveImage", "Run", "ListTags", "Referrers"];

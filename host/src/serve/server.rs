@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
@@ -15,17 +15,19 @@ use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::WebPkiClientVerifier;
 use thiserror::Error;
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, watch};
+use tracing::Instrument as _;
 
 use super::caller::{Callers, Peer, Shown};
 use super::distribution::{self, Body, Distribution, Uploads};
 use super::gateway::{Gateway, Tags};
 use super::listen::Side;
 use super::metrics::{Asked, Counted, Metrics};
-use super::patient::pumped;
+use super::patient::{pumped, until};
 use super::recall::Recall;
-use super::rpc::Rpc;
+use super::rpc::{self, Rpc};
 use super::shelf::{Shelf, Shelved};
+use super::span;
 use crate::engine::{Bundled, Component, Frontend, Host, LoadError};
 use crate::limits::Limits;
 use crate::source::Registries;
@@ -223,7 +225,7 @@ impl Builder {
             requests: Arc::new(Semaphore::new(bounds.requests)),
             bounds,
             metrics,
-            ending: AtomicBool::new(false),
+            ending: watch::Sender::new(false),
         })))
     }
 }
@@ -241,7 +243,7 @@ struct Inner {
     requests: Arc<Semaphore>,
     bounds: Bounds,
     metrics: Arc<Metrics>,
-    ending: AtomicBool,
+    ending: watch::Sender<bool>,
 }
 
 impl Server {
@@ -305,8 +307,8 @@ impl Server {
 
     /// From now on it says that it is not ready.
     pub(super) async fn end(&self) {
-        self.0.ending.store(true, Ordering::Relaxed);
         self.0.rpc.end().await;
+        self.0.ending.send_replace(true);
     }
 
     /// The answer to a request, whatever it is.
@@ -319,27 +321,35 @@ impl Server {
             inner.metrics.shed.fetch_add(1, Ordering::Relaxed);
             return distribution::refused("as much is being asked as this gateway answers at a time");
         };
-        let held = (place, Counted::new(&inner.metrics, |metrics| &metrics.in_flight));
+        let span = span::of(&request);
+        let held = (place, Counted::new(&inner.metrics, |metrics| &metrics.in_flight), span.clone());
         let begun = Instant::now();
         let callers = Arc::clone(&inner.callers.read().unwrap_or_else(PoisonError::into_inner));
         let shown = Shown::of(request.headers().get(AUTHORIZATION).map(HeaderValue::as_bytes));
         let caller = callers.who(peer, &shown);
+        span.record("portolan.caller", caller.as_ref().and_then(|caller| caller.name.as_deref()));
         let is_rpc =
             request.headers().get(CONTENT_TYPE).is_some_and(|said| said.as_bytes().starts_with(b"application/grpc"));
         let path = request.uri().path();
         let (door, operation, status, answer) = if is_rpc {
-            let (operation, answer) = inner.rpc.answer(caller, request).await;
-            ("grpc", operation, "200", answer)
+            let (operation, answer) = inner.rpc.answer(caller, request).instrument(span.clone()).await;
+            ("grpc", operation, rpc::status_of(answer.headers()), answer)
         } else if Distribution::serves(path) {
             let challenges = callers.take_secrets();
-            let (operation, answer) = inner.distribution.answer(caller, challenges, request).await;
+            let answer = inner.distribution.answer(caller, challenges, request).instrument(span.clone());
+            let (operation, answer) = answer.await;
             ("distribution", operation, word(answer.status()), answer)
         } else {
             ("none", "unknown", "404", distribution::nowhere(path))
         };
+        span.record("http.response.status_code", answer.status().as_u16());
         inner.metrics.answered(Asked { door, operation, status }, begun.elapsed());
-        // What is in memory costs nothing more, and who watches our health may do so for ever.
-        if answer.body().size_hint().exact().is_some_and(|size| size <= IN_MEMORY) || operation == "health" {
+        // Who watches our health may do so for ever, which is until we end.
+        if operation == "health" {
+            return answer.map(|body| until(body, inner.ending.subscribe()));
+        }
+        // What is in memory costs nothing more.
+        if answer.body().size_hint().exact().is_some_and(|size| size <= IN_MEMORY) {
             return answer;
         }
         answer.map(|body| pumped(body, inner.bounds.idle, held))
@@ -352,9 +362,7 @@ impl Inner {
         let (status, text) = match path {
             "/metrics" => (StatusCode::OK, self.metrics.text()),
             "/livez" => (StatusCode::OK, "alive\n".to_owned()),
-            "/readyz" if self.ending.load(Ordering::Relaxed) => {
-                (StatusCode::SERVICE_UNAVAILABLE, "ending\n".to_owned())
-            }
+            "/readyz" if *self.ending.borrow() => (StatusCode::SERVICE_UNAVAILABLE, "ending\n".to_owned()),
             "/readyz" => (StatusCode::OK, "ready\n".to_owned()),
             _ => (StatusCode::NOT_FOUND, "there are /metrics, /livez and /readyz\n".to_owned()),
         };

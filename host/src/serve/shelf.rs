@@ -8,10 +8,13 @@
 //! ```
 //!
 //! A digest is no secret, so knowing one opens nothing: content is handed out for a repository only if its registry said,
-//! not long ago, that it is there. Bytes are verified whenever they are read, and what is damaged is asked for again.
+//! not long ago, that it is there. Bytes are verified whenever they are read (a file once for as long
+//! as it stays the same), and what is damaged is asked for again.
 //! Two who want the same ask once: in one process they share a [`filling`](super::filling), and of several processes one has
-//! the lease and the others wait a while for what it brings. A shelf that does not answer is passed by for some seconds,
+//! the `lease` and the others wait a while for what it brings. A shelf that does not answer is passed by for some seconds,
 //! which is told; then everything comes from registries, as if there were none.
+
+mod lease;
 
 use std::collections::HashMap;
 use std::path::{Path as Folder, PathBuf};
@@ -28,30 +31,27 @@ use object_store::local::LocalFileSystem;
 use object_store::path::Path;
 use object_store::prefix::PrefixStore;
 use object_store::{
-    BackoffConfig, ClientOptions, GetResultPayload, ObjectStore, ObjectStoreExt as _, PutMode, PutOptions, PutPayload,
-    RetryConfig, WriteMultipart,
+    BackoffConfig, ClientOptions, GetResultPayload, ObjectStore, ObjectStoreExt as _, PutPayload, RetryConfig,
+    WriteMultipart,
 };
 use portolan_oci::{Descriptor, Digest, Reference};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
+use tracing::field::Empty;
+use tracing::{Instrument as _, Span};
 
 use super::filling::Filling;
 use super::metrics::Metrics;
 use crate::error::{Code, Error, Result};
 use crate::limits::Limits;
-use crate::source::blob::{Blob, collect, pieces};
+use crate::source::blob::{Blob, Stamp, Verified, collect, known_pieces, pieces};
 use crate::source::sink::Sink;
 use crate::source::verify::{self, Verifier};
 use crate::source::{ByteStream, Registries, Source, TagPage, Target, after};
+use crate::trace::TARGET;
 
 /// That a repository has something is believed for so long.
 const BELIEVED: Duration = Duration::from_secs(24 * 60 * 60);
-/// Whoever has a lease longer than this has lost it.
-const LEASE: Duration = Duration::from_secs(60);
-/// How long another process is waited for.
-const PATIENCE: Duration = Duration::from_secs(10);
-/// How often it is looked whether it is done.
-const LOOK: Duration = Duration::from_millis(50);
 /// A shelf that failed is passed by for so long.
 const PASSED_BY: Duration = Duration::from_secs(5);
 /// Until a shelf has to answer.
@@ -67,6 +67,8 @@ const PART: usize = 8 << 20;
 #[derive(Debug, Clone)]
 pub struct Shelf {
     store: Arc<dyn ObjectStore>,
+    /// Where it is a folder, which one.
+    local: Option<PathBuf>,
     /// For messages.
     name: Arc<str>,
     /// Where content is gathered before it is put there.
@@ -87,6 +89,7 @@ impl Shelf {
     /// A folder that cannot be made, or is open to others; a URL that is none.
     pub fn at(place: &str) -> Result<Shelf> {
         let fail = |detail: String| Error::new(Code::Other, "keep content in", place, detail);
+        let mut local = None;
         let store: Arc<dyn ObjectStore> = match place.strip_prefix("s3://") {
             Some(bucket) => {
                 let (bucket, prefix) = bucket.split_once('/').unwrap_or((bucket, ""));
@@ -105,13 +108,17 @@ impl Shelf {
             }
             None => {
                 let folder = crate::private::folder(Folder::new(place)).map_err(fail)?;
-                Arc::new(LocalFileSystem::new_with_prefix(folder).map_err(|error| fail(error.to_string()))?)
+                let store = LocalFileSystem::new_with_prefix(&folder).map_err(|error| fail(error.to_string()))?;
+                local = Some(folder);
+                Arc::new(store)
             }
         };
         Ok(Shelf {
             store,
+            // On its own disk, where a file need but be named.
+            folder: local.clone().unwrap_or_else(std::env::temp_dir),
+            local,
             name: place.into(),
-            folder: std::env::temp_dir(),
             most: 4 << 30,
             size: 64 << 30,
             age: Duration::from_secs(30 * 24 * 60 * 60),
@@ -139,7 +146,8 @@ impl Shelf {
         self
     }
 
-    /// Where content is gathered before it is put there, in the place of the system's folder for temporary files.
+    /// Where content is gathered before it is put there, in the place of the folder itself or, for an object store, the
+    /// system's folder for temporary files.
     #[must_use]
     pub fn gathered_in(mut self, folder: impl Into<PathBuf>) -> Self {
         self.folder = folder.into();
@@ -184,8 +192,9 @@ pub(super) struct Shelved {
 struct Shared {
     shelf: Shelf,
     metrics: Arc<Metrics>,
-    /// By repository, and what it is said to be: who is wrong about that is alone with it.
-    fillings: Mutex<HashMap<(String, Digest, u64), Weak<Filling>>>,
+    fillings: Mutex<HashMap<Wanted, Weak<Filling>>>,
+    /// Files of the shelf.
+    verified: Verified,
     /// For what is being got: beyond that, content is handed through.
     places: Arc<Semaphore>,
     /// When it failed last, in milliseconds after the beginning.
@@ -193,17 +202,12 @@ struct Shared {
     begun: Instant,
 }
 
+/// By repository, and what it is said to be, a document or not: who is wrong about that is alone with it.
+type Wanted = (String, Digest, u64, bool);
+
 impl Shelved {
     pub(super) fn new(registries: Arc<dyn Registries>, shelf: Shelf, metrics: Arc<Metrics>) -> Self {
-        let shared = Shared {
-            shelf,
-            metrics,
-            fillings: Mutex::default(),
-            places: Arc::new(Semaphore::new(FILLINGS)),
-            failed: AtomicU64::new(u64::MAX),
-            begun: Instant::now(),
-        };
-        Shelved { registries, shared: Arc::new(shared) }
+        Shelved { registries, shared: Arc::new(Shared::new(shelf, metrics)) }
     }
 
     /// Lets go what is too old, and what is too much.
@@ -226,16 +230,24 @@ fn blob_path(digest: &Digest) -> Path {
     Path::from_iter(["blobs", algorithm(digest), hex.get(..2).unwrap_or_default(), hex])
 }
 
-fn lease_path(digest: &Digest) -> Path {
-    Path::from_iter(["lease", algorithm(digest), digest.hex()])
-}
-
 /// As a digest is written, whether we can compute it or not.
 fn algorithm(digest: &Digest) -> &str {
     digest.as_str().split(':').next().unwrap_or_default()
 }
 
 impl Shared {
+    fn new(shelf: Shelf, metrics: Arc<Metrics>) -> Self {
+        Shared {
+            shelf,
+            metrics,
+            fillings: Mutex::default(),
+            verified: Verified::default(),
+            places: Arc::new(Semaphore::new(FILLINGS)),
+            failed: AtomicU64::new(u64::MAX),
+            begun: Instant::now(),
+        }
+    }
+
     /// What the shelf says; nothing where it does not answer, which is told once for each time that it is passed by.
     async fn ask<T>(&self, work: impl Future<Output = object_store::Result<T>>) -> Option<T> {
         if self.is_passed_by() {
@@ -286,8 +298,16 @@ impl Shared {
         }
         let verifier = Verifier::new(repository, descriptor).ok()?;
         self.metrics.shelf_hits.fetch_add(1, Ordering::Relaxed);
+        let mut stamp = None;
         let content = match found.payload {
-            GetResultPayload::File(file, _) => pieces(Blob::new(Arc::new(file), 0, descriptor.size), verifier),
+            GetResultPayload::File(file, _) => {
+                let blob = Blob::new(Arc::new(file), 0, descriptor.size);
+                stamp = blob.stamp().ok();
+                if stamp.is_some_and(|stamp| self.verified.has(&descriptor.digest, stamp)) {
+                    return Some(known_pieces(blob, at, verifier.subject().to_owned()));
+                }
+                pieces(blob, verifier)
+            }
             GetResultPayload::Stream(stream) => {
                 let subject = verifier.subject().to_owned();
                 let stream = stream.map_err(move |error| {
@@ -297,17 +317,36 @@ impl Shared {
             }
         };
         let (shared, digest) = (Arc::clone(self), descriptor.digest.clone());
-        let content = content.inspect_err(move |error| {
-            if error.code() == Code::DigestMismatch {
-                tracing::warn!("{digest} is damaged in {}: {error}", shared.shelf.name);
-                let (shared, path) = (Arc::clone(&shared), path.clone());
-                tokio::spawn(async move { shared.ask(shared.shelf.store.delete(&path)).await });
+        let content = match stamp {
+            Some(stamp) => noted(content, Arc::clone(self), digest.clone(), stamp),
+            None => content,
+        };
+        let content = content.or_else(move |error| {
+            let (shared, path, digest) = (Arc::clone(&shared), path.clone(), digest.clone());
+            async move {
+                if error.code() == Code::DigestMismatch {
+                    tracing::warn!("{digest} is damaged in {}: {error}", shared.shelf.name);
+                    shared.ask(shared.shelf.store.delete(&path)).await;
+                }
+                Err(error)
             }
         });
         Some(if at > 0 { after(content.boxed(), at) } else { content.boxed() })
     }
 
-    /// Puts on the shelf what was gathered.
+    /// Puts on the shelf what was gathered, and verified meanwhile.
+    async fn keep(&self, descriptor: &Descriptor, filling: &Arc<Filling>) {
+        if let Some(folder) = &self.shelf.local {
+            let path = folder.join(blob_path(&descriptor.digest).as_ref());
+            match filling.name(path).await {
+                Ok(()) => return,
+                // It is on another disk; it had a name before, as some filesystems need it; or something else is there.
+                Err(error) => tracing::debug!("{} is copied to the shelf: {error}", descriptor.digest),
+            }
+        }
+        self.put(descriptor, filling.content()).await;
+    }
+
     async fn put(&self, descriptor: &Descriptor, content: ByteStream) {
         let path = blob_path(&descriptor.digest);
         let work = async {
@@ -339,35 +378,6 @@ impl Shared {
         }
     }
 
-    /// Whether this process is to get it: else another one is at it, and was waited for.
-    async fn lease(&self, digest: &Digest) -> Leased {
-        let path = lease_path(digest);
-        let create = PutOptions { mode: PutMode::Create, ..PutOptions::default() };
-        let until = Instant::now() + PATIENCE;
-        let mut waited = false;
-        while Instant::now() < until && !self.is_passed_by() {
-            let put = self.shelf.store.put_opts(&path, PutPayload::from_static(b"taken"), create.clone());
-            match tokio::time::timeout(ANSWER, put).await {
-                // It was theirs until now, so what they were at is done.
-                Ok(Ok(_)) if waited => {
-                    self.ask(self.shelf.store.delete(&path)).await;
-                    return Leased::Theirs;
-                }
-                Ok(Ok(_)) => return Leased::Ours,
-                Ok(Err(object_store::Error::AlreadyExists { .. } | object_store::Error::Precondition { .. })) => {}
-                _ => return Leased::Nobodys,
-            }
-            match self.ask(self.shelf.store.head(&path)).await {
-                Some(held) if age(held.last_modified.into()) > LEASE => {
-                    self.ask(self.shelf.store.delete(&path)).await;
-                }
-                _ => waited = true,
-            }
-            tokio::time::sleep(LOOK).await;
-        }
-        Leased::Nobodys
-    }
-
     async fn sweep(&self) {
         let mut found: Vec<_> = Vec::new();
         let mut all = self.shelf.store.list(None);
@@ -394,21 +404,34 @@ impl Shared {
     /// What is being got for a repository, begun by whoever asks first; `None` where too much is being got already.
     fn filling(
         &self,
-        repository: &str,
-        descriptor: &Descriptor,
+        wanted: Wanted,
         begin: impl FnOnce(OwnedSemaphorePermit) -> Result<Arc<Filling>>,
     ) -> Result<Option<Arc<Filling>>> {
         let mut fillings = self.fillings.lock().unwrap_or_else(PoisonError::into_inner);
-        let key = (repository.to_owned(), descriptor.digest.clone(), descriptor.size);
-        if let Some(filling) = fillings.get(&key).and_then(Weak::upgrade).filter(|filling| !filling.has_failed()) {
+        if let Some(filling) = fillings.get(&wanted).and_then(Weak::upgrade).filter(|filling| !filling.has_failed()) {
             return Ok(Some(filling));
         }
         let Ok(place) = Arc::clone(&self.places).try_acquire_owned() else { return Ok(None) };
         fillings.retain(|_, filling| filling.strong_count() > 0);
         let filling = begin(place)?;
-        fillings.insert(key, Arc::downgrade(&filling));
+        fillings.insert(wanted, Arc::downgrade(&filling));
         Ok(Some(filling))
     }
+}
+
+/// Content of a file that comes to a good end is known to be what it should.
+fn noted(content: ByteStream, shared: Arc<Shared>, digest: Digest, stamp: Stamp) -> ByteStream {
+    let state = (content, shared, digest);
+    stream::try_unfold(state, move |(mut content, shared, digest)| async move {
+        match content.try_next().await? {
+            Some(piece) => Ok(Some((piece, (content, shared, digest)))),
+            None => {
+                shared.verified.insert(digest, stamp);
+                Ok(None)
+            }
+        }
+    })
+    .boxed()
 }
 
 /// Who follows is told even where the one who fills is no more.
@@ -418,14 +441,6 @@ impl Drop for Ending {
     fn drop(&mut self) {
         self.0.abandon();
     }
-}
-
-enum Leased {
-    Ours,
-    /// They are done.
-    Theirs,
-    /// Nobody knows; everybody gets it for themselves.
-    Nobodys,
 }
 
 fn age(since: SystemTime) -> Duration {
@@ -461,44 +476,58 @@ impl Repository {
         self.shared.ask(self.shared.shelf.store.put(&path, PutPayload::from(said))).await;
     }
 
-    /// Gets content from the registry, for all who ask for it meanwhile, and puts it on the shelf.
-    fn get(&self, descriptor: &Descriptor) -> Result<Option<Arc<Filling>>> {
+    /// Gets content from the registry, for all who ask for it meanwhile, and puts it on the shelf. With limits it is a
+    /// document.
+    fn get(&self, descriptor: &Descriptor, document: Option<&Limits>) -> Result<Option<Arc<Filling>>> {
         let shelf = &self.shared.shelf;
-        self.shared.filling(&self.repository, descriptor, |place| {
+        let wanted = (self.repository.clone(), descriptor.digest.clone(), descriptor.size, document.is_some());
+        self.shared.filling(wanted, |place| {
             let filling = Filling::new(&shelf.folder, descriptor.clone())?;
-            let (source, shared) = (Arc::clone(&self.source), Arc::clone(&self.shared));
+            let (source, shared, limits) = (Arc::clone(&self.source), Arc::clone(&self.shared), document.cloned());
             let (filled, descriptor, repository) = (Arc::clone(&filling), descriptor.clone(), self.repository.clone());
             let seen = self.seen_path(&descriptor.digest);
-            tokio::spawn(async move {
+            let span = tracing::trace_span!(
+                target: TARGET,
+                "get",
+                portolan.repository = self.repository,
+                portolan.digest = descriptor.digest.as_str(),
+                portolan.cached = Empty,
+            );
+            let getting = async move {
                 let lease = shared.lease(&descriptor.digest).await;
-                // What they brought may be another repository's, and this one may not have it.
-                let theirs = match lease {
-                    Leased::Theirs if shared.seen(&seen, &descriptor.digest).await.is_some() => {
-                        shared.open(&repository, &descriptor, 0).await
-                    }
-                    _ => None,
+                // Somebody may have brought it meanwhile; it may be another repository's, and this one may not have it.
+                let brought = match lease.is_some() && shared.seen(&seen, &descriptor.digest).await.is_some() {
+                    true => shared.open(&repository, &descriptor, 0).await,
+                    false => None,
                 };
-                let is_there = theirs.is_some();
-                let content = match theirs {
-                    Some(content) => Ok(content),
-                    None => source.open(&descriptor).await,
+                let is_there = brought.is_some();
+                Span::current().record("portolan.cached", is_there);
+                let content = match (brought, limits) {
+                    (Some(content), _) => Ok(content),
+                    (None, None) => source.open(&descriptor).await,
+                    (None, Some(limits)) => source.fetch(&descriptor, &limits).await.map(whole),
                 };
                 shared.metrics.shelf_misses.fetch_add(u64::from(!is_there), Ordering::Relaxed);
                 let filled = Ending(filled);
                 match filled.0.fill(content).await {
                     true if is_there => {}
-                    true => shared.put(&descriptor, filled.0.content()).await,
+                    true => shared.keep(&descriptor, &filled.0).await,
                     // What was said of it may be what is wrong.
                     false => drop(shared.ask(shared.shelf.store.delete(&seen)).await),
                 }
-                if matches!(lease, Leased::Ours) {
-                    shared.ask(shared.shelf.store.delete(&lease_path(&descriptor.digest))).await;
+                if let Some(lease) = lease {
+                    lease.release().await;
                 }
                 drop(place);
-            });
+            };
+            tokio::spawn(getting.instrument(span));
             Ok(filling)
         })
     }
+}
+
+fn whole(bytes: Bytes) -> ByteStream {
+    stream::iter([Ok(bytes)]).boxed()
 }
 
 #[async_trait]
@@ -538,17 +567,13 @@ impl Source for Repository {
             verify::shape(&self.repository, descriptor, &bytes, limits)?;
             return Ok(bytes);
         }
-        let bytes = match self.source.fetch(descriptor, limits).await {
-            Ok(bytes) => bytes,
-            Err(error) => {
-                // What was said of it may be what is wrong.
-                self.shared.ask(self.shared.shelf.store.delete(&self.seen_path(&descriptor.digest))).await;
-                return Err(error);
-            }
+        let bytes = match self.get(descriptor, Some(limits)) {
+            Ok(Some(filling)) => collect(filling.follow()).await?,
+            // There is no place for it, in memory or on the disk; documents are small.
+            _ => self.source.fetch(descriptor, limits).await?,
         };
-        // Whoever asks says what it is, so that is not written down as the registry's word.
-        let path = blob_path(&descriptor.digest);
-        self.shared.ask(self.shared.shelf.store.put(&path, PutPayload::from(bytes.clone()))).await;
+        // Who asked for it first may have had other limits.
+        verify::shape(&self.repository, descriptor, &bytes, limits)?;
         Ok(bytes)
     }
 
@@ -572,10 +597,10 @@ impl Source for Repository {
             }
             // What is damaged shows before anybody has a part of it.
             if let Ok(bytes) = collect(content).await {
-                return Ok(stream::iter([Ok(bytes)]).boxed());
+                return Ok(whole(bytes));
             }
         }
-        match self.get(descriptor)? {
+        match self.get(descriptor, None)? {
             Some(filling) if at > 0 => Ok(after(filling.follow(), at)),
             Some(filling) => Ok(filling.follow()),
             None => self.source.open_at(descriptor, at).await,
@@ -592,5 +617,101 @@ impl Source for Repository {
 
     fn sink(&self) -> Result<Box<dyn Sink>> {
         self.source.sink()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use portolan_hostile::{Hostile, on};
+
+    use super::*;
+    use crate::source::registry::{Hosts, Registry};
+
+    const SLOW: Duration = Duration::from_millis(500);
+
+    /// A repository of a registry, by the way of a shelf: as a process of its own has it.
+    fn repository(folder: &Folder, host: &str, name: &str) -> Arc<dyn Source> {
+        let nobody = Registry::builder().docker_config(None).auth_file(None).podman_auth_files(Vec::new());
+        let registries = nobody.hosts(Hosts::none()).build().unwrap();
+        let shelf = Shelf::at(&folder.join("kept").display().to_string()).unwrap();
+        let shelved = Shelved::new(Arc::new(registries), shelf, Arc::default());
+        shelved.repository(&Reference::parse(&format!("{host}/{name}")).unwrap())
+    }
+
+    async fn all(source: &Arc<dyn Source>, descriptor: &Descriptor) -> Result<Bytes> {
+        collect(source.open(descriptor).await?).await
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn who_waited_for_what_another_repository_has_asks_its_own() {
+        let (folder, bytes) = (tempfile::tempdir().unwrap(), b"a secret layer".repeat(1000));
+        let layer = Descriptor::of("a/b", &bytes);
+        let path = |name: &str| format!("/v2/{name}/blobs/{}", layer.digest);
+        let hostile = Hostile::play(vec![on("GET", path("private")).body(&bytes[..]).delay(SLOW)]);
+        let (private, public) = (
+            repository(folder.path(), &hostile.host(), "private"),
+            repository(folder.path(), &hostile.host(), "public"),
+        );
+        let asked = tokio::spawn({
+            let layer = layer.clone();
+            async move { all(&private, &layer).await }
+        });
+        while hostile.requests().is_empty() {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        // It has the lease's end to wait for, and what it then has to ask has no such blob.
+        let other = all(&public, &layer).await.unwrap_err();
+        assert_eq!(other.code(), Code::NotFound);
+        assert!(asked.await.unwrap().unwrap() == bytes);
+        assert!(hostile.asked().iter().any(|asked| asked.contains(&path("public"))), "{:?}", hostile.asked());
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_document_that_two_processes_want_is_asked_for_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let text = r#"{"schemaVersion":2,"mediaType":"application/vnd.oci.image.index.v1+json","manifests":[]}"#;
+        let index = Descriptor::of(portolan_oci::media_type::OCI_INDEX, text.as_bytes());
+        let path = format!("/v2/app/manifests/{}", index.digest);
+        let hostile = Hostile::play(
+            ["HEAD", "GET"]
+                .map(|method| on(method, &path).header("Content-Type", &index.media_type).body(text).delay(SLOW))
+                .to_vec(),
+        );
+        let limits = Limits::default();
+        let pull = || {
+            let (source, index, limits) =
+                (repository(folder.path(), &hostile.host(), "app"), index.clone(), limits.clone());
+            async move {
+                source.resolve(Target::Digest(&index.digest), &limits).await?;
+                source.fetch(&index, &limits).await
+            }
+        };
+        let (one, other) = tokio::join!(pull(), pull());
+        assert!(one.unwrap() == text && other.unwrap() == text);
+        let gets = hostile.requests().iter().filter(|request| request.method == "GET").count();
+        assert_eq!(gets, 1, "{:?}", hostile.asked());
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn what_is_damaged_is_gone_before_anybody_is_told() {
+        let (folder, bytes) = (tempfile::tempdir().unwrap(), vec![7; 3 << 20]);
+        let layer = Descriptor::of("a/b", &bytes);
+        let path = format!("/v2/app/blobs/{}", layer.digest);
+        let hostile = Hostile::play(vec![
+            on("HEAD", &path).header("Content-Length", bytes.len().to_string()),
+            on("GET", &path).body(&bytes[..]),
+        ]);
+        let app = repository(folder.path(), &hostile.host(), "app");
+        app.locate(&layer.digest, &Limits::default()).await.unwrap();
+        all(&app, &layer).await.unwrap();
+        let file = folder.path().join("kept").join(blob_path(&layer.digest).as_ref());
+        while !file.exists() {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        std::fs::write(&file, vec![8; bytes.len()]).unwrap();
+        // It is too large to be looked at before the first of it is handed out.
+        assert_eq!(all(&app, &layer).await.unwrap_err().code(), Code::DigestMismatch);
+        assert!(!file.exists());
+        assert!(all(&app, &layer).await.unwrap() == bytes);
     }
 }

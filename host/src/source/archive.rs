@@ -26,9 +26,9 @@ use portolan_oci::layout::VERSION_FILE;
 use portolan_oci::{Digest, Scheme};
 
 use self::opened::Opened;
-use super::blob::Blob;
+use super::blob::{Blob, Verified};
 use super::sink::Sink;
-use super::store::{self, Files, Missing, Place, Verified};
+use super::store::{self, Files, Missing, Place};
 use crate::error::{Code, Error, Result};
 use crate::limits::Limits;
 

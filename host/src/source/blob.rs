@@ -7,11 +7,12 @@
 //! Little is read and hashed on the calling thread, which takes less time than handing it to another one; more goes,
 //! piece by piece, to where blocking is allowed.
 
+use std::collections::HashMap;
 use std::fmt;
 use std::fs::{File, Metadata};
 use std::io::{self, Read};
 use std::os::unix::fs::{FileExt, MetadataExt};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
 use futures_util::{StreamExt, TryStreamExt, stream};
@@ -31,6 +32,8 @@ const AT_ONCE: u64 = 64 << 10;
 const PIECE: u64 = 256 << 10;
 /// What helps where unpacking again is what it would take.
 pub(super) const UNPACK: &str = "unpack the archive to a file first, and name that";
+/// Files of which it is remembered that they were verified.
+const REMEMBERED: usize = 1 << 16;
 /// What is gone over at a time: who has lost interest stops a reader there.
 const STRIDE: u64 = 64 << 20;
 
@@ -62,11 +65,31 @@ pub(super) trait Again: fmt::Debug + Send + Sync {
 /// Tells whether a file was changed since: what a program that caches by file name looks at, and that the name does not
 /// mean another file now.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(super) struct Stamp {
+pub(crate) struct Stamp {
     file: (u64, u64),
     length: u64,
     modified: (i64, i64),
     changed: (i64, i64),
+}
+
+/// The blobs whose bytes were compared with their digest, and what their files looked like then: as long as one looks the
+/// same, it need not be compared again.
+#[derive(Debug, Default)]
+pub(crate) struct Verified(Mutex<HashMap<Digest, Stamp>>);
+
+impl Verified {
+    pub(crate) fn has(&self, digest: &Digest, stamp: Stamp) -> bool {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).get(digest) == Some(&stamp)
+    }
+
+    pub(crate) fn insert(&self, digest: Digest, stamp: Stamp) {
+        let mut verified = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        // Those that are forgotten are compared once more.
+        if verified.len() >= REMEMBERED {
+            verified.clear();
+        }
+        verified.insert(digest, stamp);
+    }
 }
 
 impl Blob {
@@ -91,7 +114,7 @@ impl Blob {
     }
 
     /// What the file looks like now. What is in memory never looks otherwise.
-    pub(super) fn stamp(&self) -> io::Result<Stamp> {
+    pub(crate) fn stamp(&self) -> io::Result<Stamp> {
         match &self.place {
             Place::File(file, _) => file.metadata().map(|metadata| Stamp::of(&metadata)),
             Place::Stream(stream, _) => stream.stamp(),
@@ -161,7 +184,25 @@ pub(super) async fn done<T>(work: impl Future<Output = Result<T, JoinError>>) ->
 /// A blob in pieces, verified: the last piece comes after the verdict. While a piece is on its way, the next one is read
 /// and hashed.
 pub(crate) fn pieces(blob: Blob, verifier: Verifier) -> ByteStream {
-    let first = Ahead::start(Reading { blob, reader: None, verifier });
+    let subject = verifier.subject().to_owned();
+    in_pieces(Reading { left: blob.length, blob, reader: None, subject, verifier: Some(verifier) })
+}
+
+/// The same of a blob that was verified, from a byte on.
+pub(crate) fn known_pieces(blob: Blob, at: u64, subject: String) -> ByteStream {
+    let left = blob.length.saturating_sub(at);
+    let reader = blob.reader().map(|mut reader| {
+        reader.skip(at);
+        reader
+    });
+    match reader {
+        Ok(reader) => in_pieces(Reading { left, blob, reader: Some(reader), subject, verifier: None }),
+        Err(failure) => stream::iter([Err(unreadable(&subject, &failure))]).boxed(),
+    }
+}
+
+fn in_pieces(reading: Reading) -> ByteStream {
+    let first = Ahead::start(reading);
     stream::try_unfold(Some(first), |ahead| async {
         let Some(ahead) = ahead else { return Ok(None) };
         let (piece, rest) = ahead.finish().await?;
@@ -180,7 +221,7 @@ enum Ahead {
 
 impl Ahead {
     fn start(reading: Reading) -> Self {
-        match reading.blob.work(PIECE.min(reading.verifier.left())) <= AT_ONCE {
+        match reading.blob.work(PIECE.min(reading.left)) <= AT_ONCE {
             true => Ahead::Later(Box::new(reading)),
             false => Ahead::Reading(spawn_blocking(move || reading.step())),
         }
@@ -205,7 +246,12 @@ struct Reading {
     blob: Blob,
     /// Once it was begun.
     reader: Option<Reader>,
-    verifier: Verifier,
+    /// Bytes that have to come yet.
+    left: u64,
+    /// For messages.
+    subject: String,
+    /// Where that was not done before.
+    verifier: Option<Verifier>,
 }
 
 enum Step {
@@ -217,25 +263,36 @@ enum Step {
 
 impl Reading {
     fn step(mut self) -> Result<Step> {
-        let subject = self.verifier.subject().to_owned();
-        let fail = |failure: io::Error| Error::new(code(&failure), "read", subject.as_str(), failure.to_string());
+        let subject = std::mem::take(&mut self.subject);
+        let fail = |failure: io::Error| unreadable(&subject, &failure);
         let mut reader = match self.reader.take() {
             Some(reader) => reader,
             None => self.blob.reader().map_err(fail)?,
         };
         if !reader.approach().map_err(fail)? {
-            self.reader = Some(reader);
+            (self.reader, self.subject) = (Some(reader), subject);
             return Ok(Step::Nearer(self));
         }
-        let bytes = reader.next(PIECE.min(self.verifier.left())).map_err(fail)?;
-        self.verifier.update(&bytes)?;
-        if self.verifier.left() == 0 || bytes.is_empty() {
-            self.verifier.finish()?;
+        let bytes = reader.next(PIECE.min(self.left)).map_err(fail)?;
+        self.left = self.left.saturating_sub(bytes.len() as u64);
+        if let Some(verifier) = &mut self.verifier {
+            verifier.update(&bytes)?;
+        }
+        if self.left == 0 || bytes.is_empty() {
+            match self.verifier {
+                Some(verifier) => verifier.finish()?,
+                None if self.left > 0 => return Err(unreadable(&subject, &io::ErrorKind::UnexpectedEof.into())),
+                None => {}
+            }
             return Ok(Step::Piece(bytes.into(), None));
         }
-        self.reader = Some(reader);
+        (self.reader, self.subject) = (Some(reader), subject);
         Ok(Step::Piece(bytes.into(), Some(self)))
     }
+}
+
+fn unreadable(subject: &str, failure: &io::Error) -> Error {
+    Error::new(code(failure), "read", subject, failure.to_string())
 }
 
 /// What kind of failure it is that reading ended with.

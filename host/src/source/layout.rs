@@ -17,10 +17,10 @@ use std::sync::Arc;
 use rustix::io::Errno;
 
 use self::made::Made;
-use super::blob::Blob;
+use super::blob::{Blob, Verified};
 use super::folder::Folder;
 use super::sink::Sink;
-use super::store::{self, Files, Missing, Place, Verified};
+use super::store::{self, Files, Missing, Place};
 use crate::error::{Code, Error, Result};
 
 const OPERATION: &str = "open the layout";

@@ -1,15 +1,18 @@
-//! A file without a name that content is gathered in, before anybody knows what it is: it goes with whoever holds it.
+//! A file without a name that content is gathered in, before anybody knows what it is: it goes with whoever holds it, or is
+//! given a name.
 
 use std::fs::File;
 use std::io;
+use std::os::fd::AsRawFd as _;
 use std::os::unix::fs::FileExt as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures_util::TryStreamExt as _;
 use portolan_oci::Descriptor;
+use rustix::fs::{AtFlags, CWD};
 
 use super::ByteStream;
 use super::blob::{Blob, pieces, work_on};
@@ -65,6 +68,19 @@ impl Spool {
         }
     }
 
+    /// Adds a piece.
+    pub(crate) async fn add(&mut self, piece: Bytes, most: u64) -> Result<()> {
+        let length = piece.len() as u64;
+        if self.length + length > most {
+            return Err(failed(Code::TooLarge, format!("it has more than {most} bytes")));
+        }
+        let (file, at) = (Arc::clone(&self.file), self.length);
+        let written = work_on(length, move || file.write_all_at(&piece, at)).await?;
+        written.map_err(|error| failed(Code::Other, format!("it cannot be kept meanwhile: {error}")))?;
+        self.length += length;
+        Ok(())
+    }
+
     /// Forgets what came after the first `length` bytes.
     pub(crate) fn truncate(&mut self, length: u64) {
         self.length = self.length.min(length);
@@ -88,6 +104,20 @@ impl Spooled {
         let blob = Blob::new(Arc::clone(&self.file), 0, self.descriptor.size);
         let part = work_on(length, move || blob.read(at, length)).await?;
         part.map(Bytes::from).map_err(|error| failed(Code::Other, format!("it cannot be read again: {error}")))
+    }
+
+    /// Gives it a name that nothing has, on the same disk.
+    pub(crate) async fn name(&self, path: PathBuf) -> io::Result<()> {
+        let file = Arc::clone(&self.file);
+        let named = move || {
+            if let Some(folder) = path.parent() {
+                std::fs::create_dir_all(folder)?;
+            }
+            // The kernel's name for it, as long as it has no other.
+            let unnamed = format!("/proc/self/fd/{}", file.as_raw_fd());
+            rustix::fs::linkat(CWD, unnamed, CWD, &path, AtFlags::SYMLINK_FOLLOW).map_err(io::Error::from)
+        };
+        tokio::task::spawn_blocking(named).await.map_err(io::Error::other)?
     }
 
     /// Whether it is what it is said to be.

@@ -4,10 +4,8 @@
 //! A medium implements [`Files`], one lookup by name; [`Source`] comes with it. Names are made here, from constants and
 //! digests alone ([`Place`]), so that nothing else in a folder or an archive can be asked for.
 
-use std::collections::HashMap;
 use std::fmt;
 use std::io;
-use std::sync::{Mutex, PoisonError};
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -16,7 +14,7 @@ pub(super) use portolan_oci::layout::Place;
 use portolan_oci::layout::VERSION_FILE;
 use portolan_oci::{Descriptor, Digest, Index, Location, document, layout, media_type, names};
 
-use super::blob::{Blob, Stamp, UNPACK, code, collect, pieces, work_on};
+use super::blob::{Blob, UNPACK, Verified, code, collect, pieces, work_on};
 use super::sink::Sink;
 use super::verify::{self, Verifier};
 use super::{ByteStream, Source, Target};
@@ -67,20 +65,6 @@ pub(super) enum Missing {
     Forbidden(String),
     /// Anything else.
     Failed(io::Error),
-}
-
-/// The blobs whose bytes were compared with their digest, and what their files looked like then.
-#[derive(Debug, Default)]
-pub(super) struct Verified(Mutex<HashMap<Digest, Stamp>>);
-
-impl Verified {
-    fn has(&self, digest: &Digest, stamp: Stamp) -> bool {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).get(digest) == Some(&stamp)
-    }
-
-    fn insert(&self, digest: Digest, stamp: Stamp) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(digest, stamp);
-    }
 }
 
 impl Missing {

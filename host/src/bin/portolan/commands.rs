@@ -21,7 +21,12 @@ const RUN_EXAMPLE: &str = "portolan run ./frontend.wasm --help\n  portolan run o
 
 /// Whether a command may move blobs: what is foreign may.
 pub fn moves_blobs(words: &[OsString]) -> bool {
-    words.first().is_some_and(|first| ["copy", "create", "run", "serve"].iter().any(|moving| first == moving))
+    words.first().is_some_and(|first| ["copy", "create", "run"].iter().any(|moving| first == moving))
+}
+
+/// Whether a command is the gateway.
+pub fn serves(words: &[OsString]) -> bool {
+    cfg!(feature = "serve") && words.first().is_some_and(|first| first == "serve")
 }
 
 /// Does what the words say; the status to exit with.
@@ -47,7 +52,7 @@ pub async fn run(words: &[OsString], screen: &Screen) -> Result<u8, Exit> {
         "bundle" => bundle::bundle(rest).await,
         "completions" => manual::completions(rest, tree).await,
         #[cfg(feature = "serve")]
-        "serve" => crate::serve::serve(rest).await,
+        "serve" => crate::serve::serve(rest, screen).await,
         "man" => manual::pages(rest, tree).await,
         _ => match (FRONTENDS.iter().find(|(name, ..)| *name == first), elsewhere::here(first)) {
             (Some((name, _, example)), _) => {

@@ -17,6 +17,7 @@ mod daemons;
 mod elsewhere;
 mod exit;
 mod frontend;
+mod log;
 mod manual;
 mod metadata;
 mod new;
@@ -33,13 +34,18 @@ mod setup;
 mod sides;
 mod stores;
 mod tape;
+#[cfg(feature = "serve")]
+mod traces;
 
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
     let words: Vec<std::ffi::OsString> = std::env::args_os().skip(1).collect();
     let screen = progress::Screen::new();
-    log(screen.clone());
+    // The gateway's traces are part of it, and it has yet to be told where they go.
+    if !commands::serves(&words) {
+        log::begin(screen.clone());
+    }
     let done = match runtime(&words) {
         Ok(runtime) => runtime.block_on(commands::run(&words, &screen)),
         Err(error) => Err(exit::Exit::failure(format!("cannot start: {error}"))),
@@ -52,26 +58,14 @@ fn main() -> ExitCode {
 }
 
 /// Who moves blobs has a thread for each that moves at a time, as far as there are processors: they are hashed side by side.
-/// Who only looks does all in this thread, for which no other has to be started and woken, and a few more wait for the disk.
+/// The gateway has one for each processor. Who only looks does all in this thread, for which no other has to be started and
+/// woken, and a few more wait for the disk.
 fn runtime(words: &[std::ffi::OsString]) -> std::io::Result<tokio::runtime::Runtime> {
     let processors = std::thread::available_parallelism().map_or(1, usize::from);
+    let threads = |count| tokio::runtime::Builder::new_multi_thread().worker_threads(count).enable_all().build();
     match commands::moves_blobs(words) {
-        true => tokio::runtime::Builder::new_multi_thread().worker_threads(processors.min(4)).enable_all().build(),
+        _ if commands::serves(words) => threads(processors),
+        true => threads(processors.min(4)),
         false => tokio::runtime::Builder::new_current_thread().max_blocking_threads(4).enable_all().build(),
     }
-}
-
-/// What guests and the library have to say goes to stderr: warnings and errors, or from the level that `PORTOLAN_LOG`
-/// names (error, warn, info, debug, trace).
-fn log(screen: progress::Screen) {
-    let level = std::env::var("PORTOLAN_LOG").ok().and_then(|level| level.parse().ok()).unwrap_or(tracing::Level::WARN);
-    tracing_subscriber::fmt()
-        .with_max_level(level)
-        .with_writer(screen)
-        .with_ansi(false)
-        .with_target(false)
-        .without_time()
-        // It would say so on stderr, which is what failed.
-        .log_internal_errors(false)
-        .init();
 }

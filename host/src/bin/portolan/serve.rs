@@ -8,11 +8,14 @@ use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 use portolan::policy::{Policy, Who};
 use portolan::serve::{Address, Bounds, Callers, ServeError, Server, Shelf};
 use portolan::{Bundled, Component, Frontend, Grants, Host, InvalidPattern, Limits};
-use tokio::signal::unix::{SignalKind, signal};
+use rustix::process::{Resource, Rlimit};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::chosen::{self, Named};
 use crate::exit::{Exit, say};
+use crate::progress::Screen;
 use crate::setup::{cache_folder, said};
+use crate::traces::Traces;
 use crate::{policy, registries};
 
 pub const ABOUT: &str = "The gateway: registries behind one address, over the distribution API and gRPC";
@@ -39,6 +42,7 @@ pub fn command() -> Command {
                 .action(ArgAction::Append)
                 .default_value("127.0.0.1:5000"),
             address("operators", "Where /metrics, /livez and /readyz are"),
+            option("traces", "URL", "Send traces to this collector, which takes OTLP over gRPC"),
             option("upstream", "HOST", "The registry of repositories that name none, such as docker.io"),
             option("tags", "FRONTEND", "Who answers what a tag means, in the place of the bundled resolve"),
             option("tags-argument", "NAME=VALUE", "What that one is told besides").action(ArgAction::Append),
@@ -83,11 +87,19 @@ pub fn command() -> Command {
 }
 
 /// `serve`.
-pub async fn serve(words: &[OsString]) -> Result<u8, Exit> {
+pub async fn serve(words: &[OsString], screen: &Screen) -> Result<u8, Exit> {
     let matches = match command().try_get_matches_from(words) {
         Ok(matches) => matches,
         Err(error) => return said(&error),
     };
+    let traces = Traces::begin(screen.clone(), matches.get_one::<String>("traces").map(String::as_str))?;
+    let served = served(matches).await;
+    traces.end().await;
+    served
+}
+
+async fn served(matches: ArgMatches) -> Result<u8, Exit> {
+    open_files();
     let server = server(&matches).await?;
     let addresses: Vec<Address> = matches.get_many::<Address>("listen").into_iter().flatten().cloned().collect();
     let unbound = |error: std::io::Error| Exit::failure(error.to_string());
@@ -100,7 +112,21 @@ pub async fn serve(words: &[OsString]) -> Result<u8, Exit> {
     }
     let reloaded = bound.server().clone();
     let reloading = reload(reloaded, matches)?;
-    bound.serve(ended()?).await;
+    let mut signals = Signals::hear()?;
+    let (end, ended) = tokio::sync::oneshot::channel::<()>();
+    let served = bound.serve(async { drop(ended.await) });
+    let told = async {
+        signals.next().await;
+        say("finishing what is under way; again, and it is cut off");
+        drop(end);
+        signals.next().await;
+        say("cut off");
+    };
+    tokio::pin!(served, told);
+    tokio::select! {
+        () = &mut served => {}
+        () = &mut told => {}
+    }
     reloading.abort();
     Ok(0)
 }
@@ -236,17 +262,32 @@ fn reread(server: &Server, matches: &ArgMatches) -> Result<(), Exit> {
     Ok(())
 }
 
-/// SIGINT or SIGTERM.
-fn ended() -> Result<impl Future<Output = ()>, Exit> {
-    let hear = |kind| signal(kind).map_err(|error| Exit::failure(format!("cannot hear signals: {error}")));
-    let (mut interrupt, mut terminate) = (hear(SignalKind::interrupt())?, hear(SignalKind::terminate())?);
-    Ok(async move {
+/// As many files as this process may have: each connection is one, and shells are told of 1024.
+fn open_files() {
+    let limit = rustix::process::getrlimit(Resource::Nofile);
+    let most = Rlimit { current: limit.maximum, maximum: limit.maximum };
+    if let Err(error) = rustix::process::setrlimit(Resource::Nofile, most) {
+        tracing::warn!("this process stays with {:?} open files: {error}", limit.current);
+    }
+}
+
+/// SIGINT and SIGTERM.
+struct Signals([Signal; 2]);
+
+impl Signals {
+    fn hear() -> Result<Signals, Exit> {
+        let hear = |kind| signal(kind).map_err(|error| Exit::failure(format!("cannot hear signals: {error}")));
+        Ok(Signals([hear(SignalKind::interrupt())?, hear(SignalKind::terminate())?]))
+    }
+
+    /// Either of them.
+    async fn next(&mut self) {
+        let [interrupt, terminate] = &mut self.0;
         tokio::select! {
             _ = interrupt.recv() => {}
             _ = terminate.recv() => {}
         }
-        say("finishing what is under way");
-    })
+    }
 }
 
 impl From<ServeError> for Exit {

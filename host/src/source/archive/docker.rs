@@ -18,9 +18,9 @@ use std::sync::Arc;
 use portolan_oci::{Descriptor, Index, Manifest, document, layout, media_type};
 
 use self::derived::Derived;
-use super::super::blob::Blob;
+use super::super::blob::{Blob, Verified};
 use super::super::sink::Sink;
-use super::super::store::{Files, Missing, Place, Verified, shown};
+use super::super::store::{Files, Missing, Place, shown};
 use super::opened::{self, Opened};
 use super::{DOCKER_MANIFEST, INDEX, Meant, OPERATION, STANDARD_INPUT, VERSION};
 use crate::error::{Code, Error, Result};

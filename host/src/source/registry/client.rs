@@ -11,6 +11,8 @@ use portolan_oci::Descriptor;
 use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_ENCODING, HeaderMap, HeaderName, HeaderValue, LOCATION, RANGE};
 use reqwest::header::{RETRY_AFTER, WWW_AUTHENTICATE};
 use reqwest::{Method, Response};
+use tracing::Instrument as _;
+use tracing::field::Empty;
 use url::Url;
 
 use super::Timing;
@@ -30,6 +32,7 @@ use super::transport::Transport;
 use crate::error::{Code, Error, Result};
 use crate::limits::Limits;
 use crate::source::verify::Verifier;
+use crate::trace;
 use portolan_oci::registry::address::Reach;
 use portolan_oci::registry::challenge::{self, Challenge};
 use portolan_oci::registry::retry_after;
@@ -349,8 +352,18 @@ impl Turn<'_> {
         let progress = sending.as_ref().map(|sending| sending.progress.clone());
         progress.iter().for_each(|progress| drop(self.body.set(progress.guard())));
         let started = Instant::now();
-        let sent = self.client.transport.send(hop, method, headers, sending).await;
+        let span = tracing::trace_span!(
+            target: trace::TARGET,
+            "ask",
+            otel.kind = "client",
+            http.request.method = %method,
+            server.address = text::origin(&hop.url),
+            portolan.subject = self.ask.subject,
+            http.response.status_code = Empty,
+        );
+        let sent = self.client.transport.send(hop, method, headers, sending).instrument(span.clone()).await;
         let status = sent.as_ref().map(|response| response.status().as_u16()).ok();
+        span.record("http.response.status_code", status);
         tracing::debug!(%method, subject = self.ask.subject, at = text::origin(&hop.url), status, took = ?started.elapsed(), "asked");
         // Where the content could not be had, nothing is wrong with the registry, and no answer counts.
         match progress.and_then(|progress| progress.failure()) {
