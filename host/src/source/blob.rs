@@ -189,6 +189,7 @@ pub(crate) fn pieces(blob: Blob, verifier: Verifier) -> ByteStream {
 }
 
 /// The same of a blob that was verified, from a byte on.
+#[cfg(feature = "serve")]
 pub(crate) fn known_pieces(blob: Blob, at: u64, subject: String) -> ByteStream {
     let left = blob.length.saturating_sub(at);
     let reader = blob.reader().map(|mut reader| {
