@@ -3,9 +3,10 @@
 //!
 //! It goes on when those who asked are gone: it is wanted again, most likely.
 
+use std::collections::VecDeque;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 
 use bytes::Bytes;
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
@@ -14,6 +15,7 @@ use tokio::sync::{Mutex, watch};
 
 use crate::error::{Code, Error, Result};
 use crate::source::ByteStream;
+use crate::source::blob::Stamp;
 use crate::source::sink::Content as _;
 use crate::source::spool::{Spool, Spooled};
 use crate::source::verify::Verifier;
@@ -21,12 +23,42 @@ use crate::source::verify::Verifier;
 /// What is read at a time.
 const PIECE: u64 = 256 << 10;
 
+/// What stays in memory of what came, at most.
+const RECENT: usize = 1 << 20;
+
 /// See the module.
 pub(super) struct Filling {
     descriptor: Descriptor,
     spool: Mutex<Spool>,
     content: Arc<Spooled>,
+    recent: std::sync::Mutex<Recent>,
     progress: watch::Sender<Progress>,
+}
+
+/// What came last, for those who are that far already: where it begins, and its bytes.
+#[derive(Default)]
+struct Recent {
+    pieces: VecDeque<(u64, Bytes)>,
+    bytes: usize,
+}
+
+impl Recent {
+    fn push(&mut self, at: u64, piece: Bytes) {
+        self.bytes += piece.len();
+        self.pieces.push_back((at, piece));
+        while self.bytes > RECENT {
+            self.bytes -= self.pieces.pop_front().map_or(0, |(_, piece)| piece.len());
+        }
+    }
+
+    /// Bytes from `at` on, and not beyond `until`.
+    fn get(&self, at: u64, until: u64) -> Option<Bytes> {
+        let is_there = |(start, piece): &&(u64, Bytes)| *start <= at && at - start < piece.len() as u64;
+        let (start, piece) = self.pieces.iter().rev().find(is_there)?;
+        let from = usize::try_from(at - start).ok()?;
+        let length = usize::try_from(until.checked_sub(at)?).unwrap_or(usize::MAX).min(piece.len() - from);
+        Some(piece.slice(from..from + length))
+    }
 }
 
 #[derive(Debug, Clone)]
@@ -46,7 +78,7 @@ impl Filling {
         })?;
         let content = Arc::new(spool.content(descriptor.clone()));
         let (progress, _) = watch::channel(Progress { length: 0, ended: None });
-        Ok(Arc::new(Filling { descriptor, spool: Mutex::new(spool), content, progress }))
+        Ok(Arc::new(Filling { descriptor, spool: Mutex::new(spool), content, recent: Default::default(), progress }))
     }
 
     /// Gathers what a registry sends; whether all of it came, and is what it should be.
@@ -57,9 +89,11 @@ impl Filling {
             Ok(mut content) => loop {
                 match content.try_next().await {
                     Ok(Some(piece)) => {
-                        if let Err(error) = spool.add(piece, self.descriptor.size).await {
+                        let at = spool.length();
+                        if let Err(error) = spool.add(piece.clone(), self.descriptor.size).await {
                             break Err(error);
                         }
+                        self.recent.lock().unwrap_or_else(PoisonError::into_inner).push(at, piece);
                         let length = spool.length();
                         self.progress.send_modify(|progress| progress.length = length);
                     }
@@ -96,8 +130,8 @@ impl Filling {
         stream::once(async move { content.open().await }).try_flatten().boxed()
     }
 
-    /// Gives its file a name on the same disk.
-    pub(super) async fn name(&self, path: PathBuf) -> io::Result<()> {
+    /// Gives its file a name on the same disk; what it looks like then.
+    pub(super) async fn name(&self, path: PathBuf) -> io::Result<Stamp> {
         self.content.name(path).await
     }
 
@@ -123,7 +157,11 @@ impl Filling {
             if until <= at {
                 return Ok(None);
             }
-            let piece: Bytes = filling.content.part(at, until - at).await?;
+            let recent = filling.recent.lock().unwrap_or_else(PoisonError::into_inner).get(at, until);
+            let piece = match recent {
+                Some(piece) => piece,
+                None => filling.content.part(at, until - at).await?,
+            };
             let next = at + piece.len() as u64;
             Ok(Some((piece, (filling, progress, next))))
         })

@@ -8,16 +8,14 @@ use std::fmt;
 use std::io;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::pin::Pin;
 use std::str::FromStr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::task::{Context, Poll};
 use std::time::Duration;
 
 use http::{Request, Response};
 use http_body_util::BodyExt as _;
-use hyper::body::{Frame, Incoming, SizeHint};
+use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
@@ -32,7 +30,7 @@ use tokio_rustls::TlsAcceptor;
 use super::caller::Peer;
 use super::distribution::Body;
 use super::metrics::Counted;
-use super::patient::Patient;
+use super::patient::{Holding, Patient};
 use super::server::{Server, Tls};
 
 /// Until the head of a request is there, and until TLS stands.
@@ -328,32 +326,6 @@ impl Busy {
     }
 }
 
-/// An answer's bytes, which its reader is busy with until the last of them.
-struct Held {
-    body: Body,
-    _busy: Busy,
-}
-
-impl hyper::body::Body for Held {
-    type Data = bytes::Bytes;
-    type Error = super::distribution::Error;
-
-    fn poll_frame(
-        self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Self::Data>, Self::Error>>> {
-        Pin::new(&mut self.get_mut().body).poll_frame(context)
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
-    }
-}
-
 impl Drop for Busy {
     fn drop(&mut self) {
         self.0.fetch_sub(1, Ordering::Relaxed);
@@ -382,7 +354,7 @@ where
             let busy = Busy::new(&busy);
             let answer = server.answer(side, &peer, request).await;
             // Until all of it was handed out.
-            let answer = answer.map(|body| Held { body, _busy: busy }.boxed_unsync());
+            let answer = answer.map(|body| Holding::new(body, busy).boxed_unsync());
             Ok::<Response<Body>, std::convert::Infallible>(answer)
         }
     });

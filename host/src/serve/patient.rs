@@ -8,14 +8,15 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use bytes::Bytes;
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use http_body_util::{BodyExt as _, BodyStream, StreamBody};
-use hyper::body::Incoming;
+use hyper::body::{Frame, Incoming, SizeHint};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, Sleep, sleep};
 
-use super::distribution::Body;
+use super::distribution::{self, Body};
 use crate::error::{Code, Error};
 use crate::source::ByteStream;
 
@@ -141,7 +142,40 @@ pub(super) fn until(body: Body, mut ending: watch::Receiver<bool>) -> Body {
     StreamBody::new(BodyStream::new(body).take_until(ended)).boxed_unsync()
 }
 
-/// An answer whose bytes are got at its reader's pace, who may not take nothing for ever; `held` is let go where it ends.
+/// An answer with which something is let go when all of it was handed out, or nobody wants it any more.
+pub(super) struct Holding<H> {
+    body: Body,
+    _held: H,
+}
+
+impl<H> Holding<H> {
+    pub(super) fn new(body: Body, held: H) -> Self {
+        Holding { body, _held: held }
+    }
+}
+
+impl<H: Unpin> hyper::body::Body for Holding<H> {
+    type Data = Bytes;
+    type Error = distribution::Error;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Self::Data>, Self::Error>>> {
+        Pin::new(&mut self.get_mut().body).poll_frame(context)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
+
+/// An answer whose bytes are got at its reader's pace, who may not take nothing for ever; `held` is let go where it ends. For
+/// HTTP/2, whose readers are many on one connection: that of HTTP/1 is watched as a whole.
 pub(super) fn pumped<H: Send + 'static>(mut body: Body, idle: Duration, held: H) -> Body {
     let (send, mut sent) = mpsc::channel(1);
     tokio::spawn(async move {

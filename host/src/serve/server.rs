@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
 use http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue};
-use http::{Request, Response, StatusCode};
+use http::{Request, Response, StatusCode, Version};
 use http_body_util::{BodyExt as _, Full};
 use hyper::body::{Body as _, Incoming};
 use rustls::RootCertStore;
@@ -23,7 +23,7 @@ use super::distribution::{self, Body, Distribution, Uploads};
 use super::gateway::{Gateway, Tags};
 use super::listen::Side;
 use super::metrics::{Asked, Counted, Metrics};
-use super::patient::{pumped, until};
+use super::patient::{Holding, pumped, until};
 use super::recall::Recall;
 use super::rpc::{self, Rpc};
 use super::shelf::{Shelf, Shelved};
@@ -330,7 +330,7 @@ impl Server {
         span.record("portolan.caller", caller.as_ref().and_then(|caller| caller.name.as_deref()));
         let is_rpc =
             request.headers().get(CONTENT_TYPE).is_some_and(|said| said.as_bytes().starts_with(b"application/grpc"));
-        let path = request.uri().path();
+        let (path, version) = (request.uri().path(), request.version());
         let (door, operation, status, answer) = if is_rpc {
             let (operation, answer) = inner.rpc.answer(caller, request).instrument(span.clone()).await;
             ("grpc", operation, rpc::status_of(answer.headers()), answer)
@@ -352,7 +352,10 @@ impl Server {
         if answer.body().size_hint().exact().is_some_and(|size| size <= IN_MEMORY) {
             return answer;
         }
-        answer.map(|body| pumped(body, inner.bounds.idle, held))
+        answer.map(|body| match version {
+            Version::HTTP_2 => pumped(body, inner.bounds.idle, held),
+            _ => Holding::new(body, held).boxed_unsync(),
+        })
     }
 }
 

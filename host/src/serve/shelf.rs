@@ -339,7 +339,8 @@ impl Shared {
         if let Some(folder) = &self.shelf.local {
             let path = folder.join(blob_path(&descriptor.digest).as_ref());
             match filling.name(path).await {
-                Ok(()) => return,
+                // It was verified on its way there.
+                Ok(stamp) => return self.verified.insert(descriptor.digest.clone(), stamp),
                 // It is on another disk; it had a name before, as some filesystems need it; or something else is there.
                 Err(error) => tracing::debug!("{} is copied to the shelf: {error}", descriptor.digest),
             }

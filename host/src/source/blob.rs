@@ -19,6 +19,8 @@ use futures_util::{StreamExt, TryStreamExt, stream};
 use portolan_oci::{Algorithm, Digest, Hasher};
 use rustix::buffer::spare_capacity;
 use rustix::io::{Errno, pread};
+#[cfg(feature = "serve")]
+use rustix::io::{ReadWriteFlags, preadv2};
 use tokio::task::{JoinError, JoinHandle, spawn_blocking};
 
 use super::ByteStream;
@@ -130,6 +132,17 @@ impl Blob {
         }
     }
 
+    /// Whether the kernel has so many of its bytes from `at` on in memory, or seems to: who reads a file in a row has the last
+    /// of them after the others. Not where the filesystem does not tell.
+    #[cfg(feature = "serve")]
+    fn is_in_memory(&self, at: u64, length: u64) -> bool {
+        let Place::File(file, start) = &self.place else { return matches!(self.place, Place::Memory(_)) };
+        let last = start.saturating_add(at).saturating_add(length.saturating_sub(1));
+        let mut byte = [0];
+        let read = preadv2(&**file, &mut [io::IoSliceMut::new(&mut byte)], last, ReadWriteFlags::NOWAIT);
+        read == Ok(1)
+    }
+
     /// Whether all before it need not be unpacked again.
     pub(super) fn is_at_hand(&self) -> bool {
         !matches!(self.place, Place::Stream(..))
@@ -184,30 +197,38 @@ pub(super) async fn done<T>(work: impl Future<Output = Result<T, JoinError>>) ->
 /// A blob in pieces, verified: the last piece comes after the verdict. While a piece is on its way, the next one is read
 /// and hashed.
 pub(crate) fn pieces(blob: Blob, verifier: Verifier) -> ByteStream {
-    let subject = verifier.subject().to_owned();
-    in_pieces(Reading { left: blob.length, blob, reader: None, subject, verifier: Some(verifier) })
-}
-
-/// The same of a blob that was verified, from a byte on.
-#[cfg(feature = "serve")]
-pub(crate) fn known_pieces(blob: Blob, at: u64, subject: String) -> ByteStream {
-    let left = blob.length.saturating_sub(at);
-    let reader = blob.reader().map(|mut reader| {
-        reader.skip(at);
-        reader
-    });
-    match reader {
-        Ok(reader) => in_pieces(Reading { left, blob, reader: Some(reader), subject, verifier: None }),
-        Err(failure) => stream::iter([Err(unreadable(&subject, &failure))]).boxed(),
-    }
-}
-
-fn in_pieces(reading: Reading) -> ByteStream {
-    let first = Ahead::start(reading);
+    let first = Ahead::start(Reading { blob, reader: None, verifier });
     stream::try_unfold(Some(first), |ahead| async {
         let Some(ahead) = ahead else { return Ok(None) };
         let (piece, rest) = ahead.finish().await?;
         Ok((!piece.is_empty()).then(|| (piece, rest.map(Ahead::start))))
+    })
+    .boxed()
+}
+
+/// A blob that was verified before, from a byte on, in pieces. What the kernel has in memory is copied where it is asked for,
+/// as handing it to another thread would take longer.
+#[cfg(feature = "serve")]
+pub(crate) fn known_pieces(blob: Blob, at: u64, subject: String) -> ByteStream {
+    stream::try_unfold((blob, at, subject), |(blob, at, subject)| async move {
+        let length = PIECE.min(blob.length.saturating_sub(at));
+        if length == 0 {
+            return Ok(None);
+        }
+        let read = match blob.is_in_memory(at, length) {
+            true => blob.read(at, length),
+            false => {
+                let blob = blob.clone();
+                done(spawn_blocking(move || blob.read(at, length))).await?
+            }
+        };
+        let piece = read.and_then(|piece| match piece.is_empty() {
+            true => Err(io::ErrorKind::UnexpectedEof.into()),
+            false => Ok(Bytes::from(piece)),
+        });
+        let piece = piece.map_err(|failure| unreadable(&subject, &failure))?;
+        let next = at + piece.len() as u64;
+        Ok(Some((piece, (blob, next, subject))))
     })
     .boxed()
 }
@@ -222,7 +243,7 @@ enum Ahead {
 
 impl Ahead {
     fn start(reading: Reading) -> Self {
-        match reading.blob.work(PIECE.min(reading.left)) <= AT_ONCE {
+        match reading.blob.work(PIECE.min(reading.verifier.left())) <= AT_ONCE {
             true => Ahead::Later(Box::new(reading)),
             false => Ahead::Reading(spawn_blocking(move || reading.step())),
         }
@@ -247,12 +268,7 @@ struct Reading {
     blob: Blob,
     /// Once it was begun.
     reader: Option<Reader>,
-    /// Bytes that have to come yet.
-    left: u64,
-    /// For messages.
-    subject: String,
-    /// Where that was not done before.
-    verifier: Option<Verifier>,
+    verifier: Verifier,
 }
 
 enum Step {
@@ -264,30 +280,23 @@ enum Step {
 
 impl Reading {
     fn step(mut self) -> Result<Step> {
-        let subject = std::mem::take(&mut self.subject);
+        let subject = self.verifier.subject().to_owned();
         let fail = |failure: io::Error| unreadable(&subject, &failure);
         let mut reader = match self.reader.take() {
             Some(reader) => reader,
             None => self.blob.reader().map_err(fail)?,
         };
         if !reader.approach().map_err(fail)? {
-            (self.reader, self.subject) = (Some(reader), subject);
+            self.reader = Some(reader);
             return Ok(Step::Nearer(self));
         }
-        let bytes = reader.next(PIECE.min(self.left)).map_err(fail)?;
-        self.left = self.left.saturating_sub(bytes.len() as u64);
-        if let Some(verifier) = &mut self.verifier {
-            verifier.update(&bytes)?;
-        }
-        if self.left == 0 || bytes.is_empty() {
-            match self.verifier {
-                Some(verifier) => verifier.finish()?,
-                None if self.left > 0 => return Err(unreadable(&subject, &io::ErrorKind::UnexpectedEof.into())),
-                None => {}
-            }
+        let bytes = reader.next(PIECE.min(self.verifier.left())).map_err(fail)?;
+        self.verifier.update(&bytes)?;
+        if self.verifier.left() == 0 || bytes.is_empty() {
+            self.verifier.finish()?;
             return Ok(Step::Piece(bytes.into(), None));
         }
-        (self.reader, self.subject) = (Some(reader), subject);
+        self.reader = Some(reader);
         Ok(Step::Piece(bytes.into(), Some(self)))
     }
 }

@@ -15,7 +15,7 @@ use portolan_oci::Descriptor;
 use rustix::fs::{AtFlags, CWD};
 
 use super::ByteStream;
-use super::blob::{Blob, pieces, work_on};
+use super::blob::{Blob, Stamp, pieces, work_on};
 use super::sink::Content;
 use super::verify::Verifier;
 use crate::error::{Code, Error, Result};
@@ -106,8 +106,8 @@ impl Spooled {
         part.map(Bytes::from).map_err(|error| failed(Code::Other, format!("it cannot be read again: {error}")))
     }
 
-    /// Gives it a name that nothing has, on the same disk.
-    pub(crate) async fn name(&self, path: PathBuf) -> io::Result<()> {
+    /// Gives it a name that nothing has, on the same disk; what it looks like then.
+    pub(crate) async fn name(&self, path: PathBuf) -> io::Result<Stamp> {
         let file = Arc::clone(&self.file);
         let named = move || {
             if let Some(folder) = path.parent() {
@@ -115,7 +115,8 @@ impl Spooled {
             }
             // The kernel's name for it, as long as it has no other.
             let unnamed = format!("/proc/self/fd/{}", file.as_raw_fd());
-            rustix::fs::linkat(CWD, unnamed, CWD, &path, AtFlags::SYMLINK_FOLLOW).map_err(io::Error::from)
+            rustix::fs::linkat(CWD, unnamed, CWD, &path, AtFlags::SYMLINK_FOLLOW)?;
+            Ok(Stamp::of(&file.metadata()?))
         };
         tokio::task::spawn_blocking(named).await.map_err(io::Error::other)?
     }
@@ -140,6 +141,8 @@ fn failed(code: Code, detail: String) -> Error {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::MetadataExt as _;
+
     use futures_util::{StreamExt as _, stream};
 
     use portolan_oci::Digest;
@@ -167,5 +170,15 @@ mod tests {
         read(b"hello world").verify().await.unwrap();
         assert_eq!(read(b"hello earth").verify().await.unwrap_err().code(), Code::DigestMismatch);
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0, "it has no name");
+
+        // It is given one, and what is read by it is the same file.
+        let path = folder.path().join("a/b");
+        spool.add(Bytes::from_static(b"!"), 12).await.unwrap();
+        assert_eq!(spool.add(Bytes::from_static(b"?"), 12).await.unwrap_err().code(), Code::TooLarge);
+        let content = spool.content(Descriptor::of("a/b", b"hello world!"));
+        content.name(path.clone()).await.unwrap();
+        assert_eq!(std::fs::read(&path).unwrap(), b"hello world!");
+        assert_eq!(std::fs::metadata(&path).unwrap().ino(), spool.file.metadata().unwrap().ino());
+        assert_eq!(content.name(path).await.unwrap_err().kind(), io::ErrorKind::AlreadyExists);
     }
 }

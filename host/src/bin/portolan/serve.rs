@@ -100,6 +100,9 @@ pub async fn serve(words: &[OsString], screen: &Screen) -> Result<u8, Exit> {
 
 async fn served(matches: ArgMatches) -> Result<u8, Exit> {
     open_files();
+    // From here on no signal ends it by itself.
+    let mut signals = Signals::hear()?;
+    let hangups = hear(SignalKind::hangup())?;
     let server = server(&matches).await?;
     let addresses: Vec<Address> = matches.get_many::<Address>("listen").into_iter().flatten().cloned().collect();
     let unbound = |error: std::io::Error| Exit::failure(error.to_string());
@@ -110,9 +113,7 @@ async fn served(matches: ArgMatches) -> Result<u8, Exit> {
     for (address, who) in bound.addresses().iter().zip(addresses.iter().map(|_| "callers").chain(["operators"])) {
         say(&format!("listening on {address} for {who}"));
     }
-    let reloaded = bound.server().clone();
-    let reloading = reload(reloaded, matches)?;
-    let mut signals = Signals::hear()?;
+    let reloading = tokio::spawn(reload(bound.server().clone(), matches, hangups));
     let (end, ended) = tokio::sync::oneshot::channel::<()>();
     let served = bound.serve(async { drop(ended.await) });
     let told = async {
@@ -237,20 +238,16 @@ fn callers(matches: &ArgMatches) -> Result<Callers, Exit> {
 }
 
 /// Reads callers and certificates again on SIGHUP; what cannot be read leaves things as they are.
-fn reload(server: Server, matches: ArgMatches) -> Result<tokio::task::JoinHandle<()>, Exit> {
-    let mut hangups =
-        signal(SignalKind::hangup()).map_err(|error| Exit::failure(format!("cannot hear SIGHUP: {error}")))?;
-    Ok(tokio::spawn(async move {
-        while hangups.recv().await.is_some() {
-            match reread(&server, &matches) {
-                Ok(()) => say("read callers and certificates again"),
-                Err(exit) => {
-                    say("callers and certificates stay as they were:");
-                    exit.report();
-                }
+async fn reload(server: Server, matches: ArgMatches, mut hangups: Signal) {
+    while hangups.recv().await.is_some() {
+        match reread(&server, &matches) {
+            Ok(()) => say("read callers and certificates again"),
+            Err(exit) => {
+                say("callers and certificates stay as they were:");
+                exit.report();
             }
         }
-    }))
+    }
 }
 
 fn reread(server: &Server, matches: &ArgMatches) -> Result<(), Exit> {
@@ -271,12 +268,15 @@ fn open_files() {
     }
 }
 
+fn hear(kind: SignalKind) -> Result<Signal, Exit> {
+    signal(kind).map_err(|error| Exit::failure(format!("cannot hear signals: {error}")))
+}
+
 /// SIGINT and SIGTERM.
 struct Signals([Signal; 2]);
 
 impl Signals {
     fn hear() -> Result<Signals, Exit> {
-        let hear = |kind| signal(kind).map_err(|error| Exit::failure(format!("cannot hear signals: {error}")));
         Ok(Signals([hear(SignalKind::interrupt())?, hear(SignalKind::terminate())?]))
     }
 
