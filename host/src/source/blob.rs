@@ -135,7 +135,7 @@ impl Blob {
     /// Whether the kernel has so many of its bytes from `at` on in memory, or seems to: who reads a file in a row has the last
     /// of them after the others. Not where the filesystem does not tell.
     #[cfg(feature = "serve")]
-    fn is_in_memory(&self, at: u64, length: u64) -> bool {
+    pub(super) fn is_in_memory(&self, at: u64, length: u64) -> bool {
         let Place::File(file, start) = &self.place else { return matches!(self.place, Place::Memory(_)) };
         let last = start.saturating_add(at).saturating_add(length.saturating_sub(1));
         let mut byte = [0];

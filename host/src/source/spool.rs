@@ -102,7 +102,10 @@ impl Spooled {
     /// Bytes of it that are there, from `at` on. Nobody has verified them.
     pub(crate) async fn part(&self, at: u64, length: u64) -> Result<Bytes> {
         let blob = Blob::new(Arc::clone(&self.file), 0, self.descriptor.size);
-        let part = work_on(length, move || blob.read(at, length)).await?;
+        let part = match blob.is_in_memory(at, length) {
+            true => blob.read(at, length),
+            false => work_on(length, move || blob.read(at, length)).await?,
+        };
         part.map(Bytes::from).map_err(|error| failed(Code::Other, format!("it cannot be read again: {error}")))
     }
 
