@@ -130,14 +130,16 @@ fn ten_thousand_connections_are_neither_a_crash_nor_a_lot_of_memory() {
     assert_eq!(ask(serving.host(), "GET", "/v2/app/manifests/1.4", &[], b"").status, 200);
     let mut connections: Vec<_> = (0..MANY).map(|_| TcpStream::connect(serving.host()).unwrap()).collect();
     let mut refused = 0;
-    // Those that came last are those that are one too many.
+    // Those that came last are those that are one too many, until the first that keep quiet are given up.
     for connection in connections.iter_mut().rev().take(MANY / 2) {
         connection.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
         let mut answer = String::new();
         let _ = connection.read_to_string(&mut answer);
-        refused += usize::from(answer.starts_with("HTTP/1.1 503") && answer.contains("Retry-After: 1"));
+        let is_refused = answer.starts_with("HTTP/1.1 503") && answer.contains("Retry-After: 1");
+        assert!(is_refused || answer.is_empty(), "{answer}");
+        refused += usize::from(is_refused);
     }
-    assert_eq!(refused, MANY / 2);
+    assert!(refused > 0);
     assert!(serving.memory() < 150 << 20, "{} bytes", serving.memory());
     drop(connections);
     let until = Instant::now() + Duration::from_secs(60);

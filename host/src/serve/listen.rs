@@ -22,7 +22,7 @@ use hyper_util::server::conn::auto;
 use rustls::pki_types::CertificateDer;
 use thiserror::Error;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _};
-use tokio::net::{TcpListener, UnixListener};
+use tokio::net::{TcpListener, TcpSocket, UnixListener};
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
@@ -40,6 +40,8 @@ const HEAD_BYTES: usize = 32 << 10;
 const HEADERS: usize = 64;
 /// Requests side by side on one connection of HTTP/2.
 const STREAMS: u32 = 64;
+/// Those who come while nobody is let in, as far as the kernel goes along (`net.core.somaxconn`).
+const WAITING: u32 = 4_096;
 /// Connections of those who run it.
 const OPERATORS: usize = 64;
 /// How long those are waited for, when all else has ended.
@@ -146,7 +148,7 @@ impl Bound {
         let told = |error: io::Error| io::Error::new(error.kind(), format!("cannot listen on {address}: {error}"));
         let (socket, found) = match address {
             Address::Tcp(address) => {
-                let socket = TcpListener::bind(address).await.map_err(told)?;
+                let socket = tcp(*address).map_err(told)?;
                 let found = socket.local_addr().map_err(told)?;
                 (Socket::Tcp(socket), Address::Tcp(found))
             }
@@ -202,6 +204,16 @@ impl Bound {
         let gone = async { while operators.join_next().await.is_some() {} };
         let _ = tokio::time::timeout(LAST, gone).await;
     }
+}
+
+/// A socket at which many may come at once: with the queue that sockets have by themselves, one second is lost by every caller
+/// beyond the first 128.
+fn tcp(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+    // Whoever is started again need not wait for the connections of before.
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(WAITING)
 }
 
 /// A socket that only this user may connect to. One that nobody listens on any more is in the way of nobody.
