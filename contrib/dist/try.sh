@@ -41,13 +41,13 @@ skopeo copy --quiet --override-arch amd64 "oci-archive:$out/portolan-$version-im
 umoci unpack --rootless --image "$work/oci:image" "$work/bundle" >/dev/null 2>&1
 alone "$work/bundle/rootfs" /portolan
 gateway=$work/bundle/rootfs/gateway.sock
-unshare --user --map-root-user --net --fork --kill-child chroot "$work/bundle/rootfs" \
+unshare --user --map-root-user --net chroot "$work/bundle/rootfs" \
     /portolan serve --listen unix:/gateway.sock --pull '*' 2>/dev/null &
 for _ in $(seq 100); do
     [ ! -S "$gateway" ] || break
     sleep 0.1
 done
 said=$(curl --silent --show-error --unix-socket "$gateway" http://gateway/v2/)
-kill %1
+kill %1 && wait %1
 [ "$said" = "{}" ] || { echo "portolan: the image's gateway says $said" >&2 && exit 1; }
 echo "    the image: skopeo reads it, umoci unpacks it, it runs, and it serves"
