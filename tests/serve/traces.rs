@@ -1,6 +1,6 @@
 //! Traces, as a collector that others wrote has them.
 
-use portolan_tests::collector::Collector;
+use portolan_tests::collector::{Collector, Span};
 use portolan_tests::serving::ask;
 
 use super::{before, cli, registry};
@@ -21,14 +21,10 @@ fn a_request_is_traced_from_who_asks_to_the_registry() {
 
     let spans = collector.spans("request", 2);
     assert!(spans.iter().all(|span| span.trace == trace), "{spans:#?}");
-    let status = |span: &&&_| -> Option<String> {
-        let span: &portolan_tests::collector::Span = span;
-        span.attribute("http.response.status_code").map(str::to_owned)
-    };
     let requests: Vec<_> = spans.iter().filter(|span| span.name == "request").collect();
     assert!(requests.iter().all(|span| span.parent == parent && span.kind == "Server"), "{requests:#?}");
-    let answered =
-        requests.iter().find(|span| status(span).as_deref() == Some("200")).expect("the one that was answered");
+    let is_answered = |span: &&&Span| span.attribute("http.response.status_code") == Some("200");
+    let answered = requests.iter().find(is_answered).expect("the one that was answered");
     assert_eq!(answered.attribute("url.path"), Some("/v2/app/manifests/1.4"));
 
     // A tag is a frontend's business, which asks the registry.
