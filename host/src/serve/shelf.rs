@@ -8,8 +8,9 @@
 //! ```
 //!
 //! A digest is no secret, so knowing one opens nothing: content is handed out for a repository only if its registry said,
-//! not long ago, that it is there. Bytes are verified whenever they are read (a file once for as long
-//! as it stays the same), and what is damaged is asked for again.
+//! not long ago, that it is there. Bytes are verified whenever they are read (a file once for as long as it stays the same),
+//! and what is damaged is asked for again.
+//!
 //! Two who want the same ask once: in one process they share a [`filling`](super::filling), and of several processes one has
 //! the `lease` and the others wait a while for what it brings. A shelf that does not answer is passed by for some seconds,
 //! which is told; then everything comes from registries, as if there were none.
