@@ -28,7 +28,9 @@ mod traces;
 use portolan_tests::cli::Cli;
 use portolan_tests::fixtures;
 use portolan_tests::registry::Registry;
+use portolan_tests::server::Server;
 use portolan_tests::serving::Serving;
+use portolan_tests::versitygw;
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_portolan");
 
@@ -46,6 +48,16 @@ fn multi() -> String {
 
 fn cli() -> Cli {
     Cli::new(PROGRAM, env!("CARGO_TARGET_TMPDIR"))
+}
+
+/// One that keeps what it has in this store.
+fn with_store(store: &Server) -> Cli {
+    cli()
+        .variable("AWS_ENDPOINT", format!("http://{}", store.host()))
+        .variable("AWS_ALLOW_HTTP", "true")
+        .variable("AWS_REGION", "us-east-1")
+        .variable("AWS_ACCESS_KEY_ID", versitygw::KEY)
+        .variable("AWS_SECRET_ACCESS_KEY", versitygw::SECRET)
 }
 
 /// A gateway in front of a registry, through which everybody may do what `may` says.

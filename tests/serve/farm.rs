@@ -15,7 +15,7 @@ use portolan_tests::registry::{Registry, run};
 use portolan_tests::serving::Serving;
 use portolan_tests::{nginx, versitygw};
 
-use super::{PROGRAM, before};
+use super::{before, with_store};
 
 const IMAGES: usize = 4;
 const PULLS: usize = 200;
@@ -86,12 +86,7 @@ fn one_of_two_ends_and_every_pull_ends_well() {
     let gate = Gate::before(registry.host());
     let folder = tempfile::tempdir().unwrap();
     let store = versitygw::start(folder.path(), "kept");
-    let cli = Cli::new(PROGRAM, env!("CARGO_TARGET_TMPDIR"))
-        .variable("AWS_ENDPOINT", format!("http://{}", store.host()))
-        .variable("AWS_ALLOW_HTTP", "true")
-        .variable("AWS_REGION", "us-east-1")
-        .variable("AWS_ACCESS_KEY_ID", versitygw::KEY)
-        .variable("AWS_SECRET_ACCESS_KEY", versitygw::SECRET);
+    let cli = with_store(&store);
     let words = "--pull * --cache s3://kept/portolan";
     let (one, other) = (before(&cli, &gate.host(), words), before(&cli, &gate.host(), words));
     let scratch = tempfile::tempdir().unwrap();

@@ -6,13 +6,12 @@ use std::time::Duration;
 
 use portolan_hostile::{Hostile, on};
 use portolan_oci::Digest;
-use portolan_tests::cli::Cli;
 use portolan_tests::gate::Gate;
 use portolan_tests::serving::{Reply, Serving, ask};
 use portolan_tests::versitygw;
 use serde_json::Value;
 
-use super::{PROGRAM, before, cli, registry};
+use super::{before, cli, registry, with_store};
 
 /// Everything of the image's first platform, and its layers, as a client asks for it.
 fn paths(serving: &Serving) -> Vec<String> {
@@ -116,12 +115,7 @@ fn an_object_store_is_a_shelf_and_may_be_gone() {
     let gate = Gate::before(registry.host());
     let folder = tempfile::tempdir().unwrap();
     let store = versitygw::start(folder.path(), "kept");
-    let cli = Cli::new(PROGRAM, env!("CARGO_TARGET_TMPDIR"))
-        .variable("AWS_ENDPOINT", format!("http://{}", store.host()))
-        .variable("AWS_ALLOW_HTTP", "true")
-        .variable("AWS_REGION", "us-east-1")
-        .variable("AWS_ACCESS_KEY_ID", versitygw::KEY)
-        .variable("AWS_SECRET_ACCESS_KEY", versitygw::SECRET);
+    let cli = with_store(&store);
     let words = "--pull * --cache s3://kept/portolan";
     let first = before(&cli, &gate.host(), words);
     let paths = paths(&first);
