@@ -135,12 +135,22 @@ impl Blob {
     /// Whether the kernel has so many of its bytes from `at` on in memory, or seems to: who reads a file in a row has the last
     /// of them after the others. Not where the filesystem does not tell.
     #[cfg(feature = "serve")]
-    pub(super) fn is_in_memory(&self, at: u64, length: u64) -> bool {
+    fn is_in_memory(&self, at: u64, length: u64) -> bool {
         let Place::File(file, start) = &self.place else { return matches!(self.place, Place::Memory(_)) };
         let last = start.saturating_add(at).saturating_add(length.saturating_sub(1));
         let mut byte = [0];
         let read = preadv2(&**file, &mut [io::IoSliceMut::new(&mut byte)], last, ReadWriteFlags::NOWAIT);
         read == Ok(1)
+    }
+
+    /// Some of its bytes: read here where the kernel has them in memory, as handing that to another thread would take longer.
+    #[cfg(feature = "serve")]
+    pub(super) async fn part(&self, at: u64, length: u64) -> Result<io::Result<Vec<u8>>> {
+        if self.is_in_memory(at, length) {
+            return Ok(self.read(at, length));
+        }
+        let blob = self.clone();
+        work_on(length, move || blob.read(at, length)).await
     }
 
     /// Whether all before it need not be unpacked again.
@@ -206,8 +216,7 @@ pub(crate) fn pieces(blob: Blob, verifier: Verifier) -> ByteStream {
     .boxed()
 }
 
-/// A blob that was verified before, from a byte on, in pieces. What the kernel has in memory is copied where it is asked for,
-/// as handing it to another thread would take longer.
+/// A blob that was verified before, from a byte on, in pieces.
 #[cfg(feature = "serve")]
 pub(crate) fn known_pieces(blob: Blob, at: u64, subject: String) -> ByteStream {
     stream::try_unfold((blob, at, subject), |(blob, at, subject)| async move {
@@ -215,14 +224,7 @@ pub(crate) fn known_pieces(blob: Blob, at: u64, subject: String) -> ByteStream {
         if length == 0 {
             return Ok(None);
         }
-        let read = match blob.is_in_memory(at, length) {
-            true => blob.read(at, length),
-            false => {
-                let blob = blob.clone();
-                done(spawn_blocking(move || blob.read(at, length))).await?
-            }
-        };
-        let piece = read.and_then(|piece| match piece.is_empty() {
+        let piece = blob.part(at, length).await?.and_then(|piece| match piece.is_empty() {
             true => Err(io::ErrorKind::UnexpectedEof.into()),
             false => Ok(Bytes::from(piece)),
         });

@@ -54,11 +54,7 @@ impl Spool {
                 batch.extend_from_slice(piece);
             }
             if batch.len() >= BATCH || ended {
-                let (full, file, at) = (std::mem::take(&mut batch), Arc::clone(&self.file), self.length);
-                let length = full.len() as u64;
-                let written = work_on(length, move || file.write_all_at(&full, at)).await?;
-                written.map_err(|error| failed(Code::Other, format!("it cannot be kept meanwhile: {error}")))?;
-                self.length += length;
+                self.add(std::mem::take(&mut batch).into(), most).await?;
             }
             match piece {
                 Ok(Some(_)) => {}
@@ -102,11 +98,10 @@ impl Spooled {
     /// Bytes of it that are there, from `at` on. Nobody has verified them.
     pub(crate) async fn part(&self, at: u64, length: u64) -> Result<Bytes> {
         let blob = Blob::new(Arc::clone(&self.file), 0, self.descriptor.size);
-        let part = match blob.is_in_memory(at, length) {
-            true => blob.read(at, length),
-            false => work_on(length, move || blob.read(at, length)).await?,
-        };
-        part.map(Bytes::from).map_err(|error| failed(Code::Other, format!("it cannot be read again: {error}")))
+        blob.part(at, length)
+            .await?
+            .map(Bytes::from)
+            .map_err(|error| failed(Code::Other, format!("it cannot be read again: {error}")))
     }
 
     /// Gives it a name that nothing has, on the same disk; what it looks like then.
